@@ -4,6 +4,7 @@ import asyncio
 from itertools import count
 from typing import Any, cast
 
+from agent_operator.diagnosis.monitor import PodMonitor
 from agent_operator.diagnosis.pod_client import PodClient
 from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
@@ -86,6 +87,7 @@ def wire(
     loop: asyncio.AbstractEventLoop,
     dry_run: DryRun | None = None,
     sandbox: Sandbox | None = None,
+    monitor: PodMonitor | None = None,
 ) -> Reconciler:
     """Wire a reconciler as the manager does."""
     cluster = Cluster(cast(Transport, api))
@@ -102,6 +104,6 @@ def wire(
         clock=loop.time,
         now=lambda: NOW,
         sandbox=sandbox or Sandbox(loop.time),
-        monitor=make_monitor(cluster, PodClient(), store, Queue(loop.time), loop.time, 30),
+        monitor=monitor or make_monitor(cluster, PodClient(), store, Queue(loop.time), loop.time, 30),
         dry_run=dry_run,
     )

@@ -14,7 +14,17 @@ from agent_runtime.a2a.shared import SHARED
 from agent_runtime.assembly import assemble
 from agent_runtime.config import KEEP_ALIVE_SECONDS, MAX_BODY_BYTES, AgentSection, LimitsConfig, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.http.app_keys import AGENT, CLIENTS, EMBEDDINGS, GATE, HEALTH, KEEP_ALIVE, METRICS, REQUEST_LOG
+from agent_runtime.http.app_keys import (
+    AGENT,
+    BUDGET,
+    CLIENTS,
+    EMBEDDINGS,
+    GATE,
+    HEALTH,
+    KEEP_ALIVE,
+    METRICS,
+    REQUEST_LOG,
+)
 from agent_runtime.http.client_address import ClientAddresses
 from agent_runtime.http.cors import allow_origins
 from agent_runtime.http.middleware import admit, observe, send_connection_close
@@ -51,6 +61,8 @@ def create_app(
             app[AGENT], app[HEALTH], app[GATE] = parts.agent, parts.health, parts.gate
             if parts.redis is not None:
                 app[SHARED] = parts.redis
+            if parts.budget is not None:
+                app[BUDGET] = parts.budget
             # These objects live as long as the process. To scan them for garbage would take longer than most requests.
             gc.freeze()
             yield

@@ -51,6 +51,7 @@ class Parts:
     health: Health
     gate: Gate
     redis: "RedisStore | None"
+    budget: Budget | None
 
 
 async def assemble(
@@ -88,7 +89,7 @@ async def assemble(
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
     embeddings = Embeddings(config, MeteredCompletions(embedding, metrics, budget, "embeddings", prices), budget)
-    return Parts(Agent(config, prompt, completions, sessions, metrics, budget), embeddings, health, gate, redis)
+    return Parts(Agent(config, prompt, completions, sessions, metrics, budget), embeddings, health, gate, redis, budget)
 
 
 async def _models(

@@ -21,6 +21,8 @@ MASK = "***"
 _MIN_SECRET_LENGTH = 6
 # Characters of a message and of a field. A library or a field may quote what a server sent.
 MAX_TEXT = 4_096
+# A larger number is logged as a text, as orjson cannot write it.
+_LARGEST_INT = 2**63
 # Innermost frames of a stack. That of a RecursionError has a thousand.
 MAX_FRAMES = 30
 # If more requests than this end within these seconds, the lines of the others are written together.
@@ -117,7 +119,7 @@ def _encoded(line: dict[str, Any]) -> str:
 
 
 def _shortened(value: Any) -> str | float | list[str]:
-    if isinstance(value, int | float):
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < _LARGEST_INT):
         return float(value)
     if isinstance(value, list):
         return [str(_shortened(item)) for item in value[:MAX_FRAMES]]

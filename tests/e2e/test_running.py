@@ -66,6 +66,22 @@ def test_a_bad_change_keeps_the_good_pods_serving(kubectl: Kubectl) -> None:
     assert post(kubectl, kubectl.namespace, "kept", "/api/chat", {"message": "still?"})["response"]
 
 
+def test_a_spent_budget_is_reported(kubectl: Kubectl) -> None:
+    """Without Redis, the pod that has used most counts. The second pod makes the operator look at both at once."""
+    config = make_agent()["spec"]["config"] | {"budget": {"tokensPerDay": 1}}
+    kubectl.apply(make_agent("spent", config=config))
+    kubectl.run("wait", "agd/spent", "--for=condition=Ready", "--timeout=120s")
+    post(kubectl, kubectl.namespace, "spent", "/api/chat", {"message": "Are you there?"})
+    kubectl.run("scale", "agd/spent", "--replicas=2")
+
+    condition = kubectl.wait_for_condition("spent", "Warning", "True", "BudgetSpent", 90)
+
+    assert "spec.config.budget.tokensPerDay" in condition["message"]
+    (usage,) = kubectl.get("agd", "spent")["status"]["usage"]
+    assert usage["limit"] == "1"
+    assert usage["usedPercent"] >= 100
+
+
 def test_kubectl_logs_shows_the_logs(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("talks"))
     kubectl.run("wait", "agd/talks", "--for=condition=Ready", "--timeout=120s")

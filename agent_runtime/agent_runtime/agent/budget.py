@@ -53,6 +53,12 @@ class Allowance:
         """Return what is used, as a share of the limit. It may exceed 1, because the last request is answered."""
         return self.used / self.limit
 
+    def as_json(self) -> dict[str, str | int]:
+        """Return the entry of this allowance in the response of /health on the metrics port."""
+        used = self.used
+        since = self._began.isoformat()
+        return {"unit": self.unit, "period": self.period, "since": since, "limit": self.limit, "used": used}
+
     def spend(self, amount: int) -> None:
         """Count what a request has used."""
         self._start_period()

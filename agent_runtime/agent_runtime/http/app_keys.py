@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from agent_runtime.agent.agent import Agent
+from agent_runtime.agent.budget import Budget
 from agent_runtime.agent.embeddings import Embeddings
 from agent_runtime.health import Health
 from agent_runtime.http.client_address import ClientAddresses
@@ -11,6 +12,8 @@ from agent_runtime.logs import RequestLog
 from agent_runtime.metrics import Metrics
 
 AGENT = web.AppKey("agent", Agent)
+# Only if the config has a budget.
+BUDGET = web.AppKey("budget", Budget)
 EMBEDDINGS = web.AppKey("embeddings", Embeddings)
 CLIENTS = web.AppKey("clients", ClientAddresses)
 GATE = web.AppKey("gate", Gate)

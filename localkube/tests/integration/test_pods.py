@@ -222,4 +222,4 @@ async def test_missing_logs_are_reported(kubectl: Any, until: Any, pod: Any, obs
 async def test_unsupported_pod_features_are_reported(kubectl: Any, pod: Any) -> None:
     await kubectl.apply(pod())
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
-    assert "does not implement" in await kubectl("exec", "one", "--", "true", fails=True)
+    assert "does not implement" in await kubectl("exec", "-i", "one", "--", "true", fails=True)

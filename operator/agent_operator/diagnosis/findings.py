@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from agent_operator.api.constants import CONTAINER
+from agent_operator.diagnosis.usage import BudgetUse, parse_usage
 from agent_operator.kube.shapes import mapping, mappings, text
 from agent_runtime.config.terminal import one_line
 
@@ -68,6 +69,19 @@ class ComponentFault:
 
 
 @dataclass(frozen=True, slots=True)
+class PodReport:
+    """What a pod reports.
+
+    Attributes:
+        faults: the components that do not work.
+        usage: how much of each budget the agent has used.
+    """
+
+    faults: tuple[ComponentFault, ...] = ()
+    usage: tuple[BudgetUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What was found out about the pods of an agent.
 
@@ -76,12 +90,14 @@ class Diagnosis:
         unknown: why no pod has reported; empty if it is not known either.
         failure: status.lastFailure of a pod that does not start, from its Events; None if no pod has such an Event.
         is_complete: whether the pods that start now have been looked at.
+        usage: how much of each budget the agent has used; None if no pod has reported.
     """
 
     components: tuple[ComponentFault, ...] | None = None
     unknown: str = ""
     failure: Mapping[str, Any] | None = None
     is_complete: bool = False
+    usage: tuple[BudgetUse, ...] | None = None
 
     def differs(self, other: "Diagnosis") -> bool:
         """Return whether the status of the agent must change."""
@@ -91,14 +107,15 @@ class Diagnosis:
     def kind(self) -> tuple[object, ...]:
         """What differs between two diagnoses that need another report."""
         faults = None if self.components is None else tuple(fault.kind for fault in self.components)
-        return faults, self.unknown, self.failure and (self.failure["pod"], self.failure["message"])
+        failure = self.failure and (self.failure["pod"], self.failure["message"])
+        return faults, self.unknown, failure, self.usage
 
 
 UNKNOWN = Diagnosis()
 
 
-def parse_report(pod: str, body: bytes) -> tuple[ComponentFault, ...]:
-    """Return the faults in the response of a pod to /health. Any program may have written it.
+def parse_report(pod: str, body: bytes) -> PodReport:
+    """Return what is in the response of a pod to /health. Any program may have written it.
 
     Raises:
         UnreadableReportError: it is no report of the runtime.
@@ -115,7 +132,7 @@ def parse_report(pod: str, body: bytes) -> tuple[ComponentFault, ...]:
         for position, component in enumerate(components)
         if component.get("status") != "healthy"
     )
-    return tuple(islice(faults, _MOST_POD_FAULTS))
+    return PodReport(tuple(islice(faults, _MOST_POD_FAULTS)), parse_usage(report.get("budgets")))
 
 
 def _fault(pod: str, component: Mapping[str, Any], *, is_vital: bool) -> ComponentFault:

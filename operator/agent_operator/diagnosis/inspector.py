@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from agent_operator.diagnosis.findings import LARGEST_REPORT, ComponentFault, UnreadableReportError, parse_report
+from agent_operator.diagnosis.findings import LARGEST_REPORT, PodReport, UnreadableReportError, parse_report
 from agent_operator.diagnosis.pod_client import PodClient, PodError
 from agent_operator.diagnosis.start_failures import start_failure
 from agent_operator.kube.client import Cluster
@@ -16,8 +16,6 @@ _PATH = "/health"
 # The runtime probes its components within 3 s and then responds.
 _SECONDS = 4.0
 _REPORTS = frozenset({HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE})
-
-Report = tuple[ComponentFault, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,12 @@ class Inspector:
         self._cluster = cluster
         self._client = client
 
-    async def reports(self, pods: Sequence[RunningPod]) -> dict[str, Report | str]:
+    async def reports(self, pods: Sequence[RunningPod]) -> dict[str, PodReport | str]:
         """Return the report of each pod, or why there is none, by name of the pod."""
         found = await asyncio.gather(*map(self._report, pods))
         return {pod.name: report for pod, report in zip(pods, found, strict=True)}
 
-    async def _report(self, pod: RunningPod) -> Report | str:
+    async def _report(self, pod: RunningPod) -> PodReport | str:
         try:
             response = await self._client.get(pod.address, _PATH, largest=LARGEST_REPORT, seconds=_SECONDS)
         except PodError as error:

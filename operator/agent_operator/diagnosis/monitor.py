@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent_operator.diagnosis.findings import UNKNOWN, Diagnosis, merge
-from agent_operator.diagnosis.inspector import Inspector, PodStates, Report, RunningPod, StartingPod
+from agent_operator.diagnosis.findings import UNKNOWN, Diagnosis, PodReport, merge
+from agent_operator.diagnosis.inspector import Inspector, PodStates, RunningPod, StartingPod
+from agent_operator.diagnosis.usage import merge_usage
 from agent_operator.kube.objects import Key
 from agent_operator.kube.workqueue import Queue, Trigger
 from agent_operator.tasks import ENDS
@@ -33,8 +34,10 @@ _SOON = 0.5
 _SHORTEST, _LONGEST = 1.0, 30.0
 # Limit of the back-off if no pod responds.
 _LONGEST_SILENT = 300.0
-# Looks without a response before it is reported, because a new container does not respond yet.
+# Looks without a response before it is reported.
 _SILENT_LOOKS = 3
+# Seconds in which new pods need not respond, because their containers start or pull their images.
+_START_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class _Watched:
     serves: bool
     since: float
     diagnosis: Diagnosis = UNKNOWN
-    reports: dict[str, Report] = field(default_factory=dict)
+    reports: dict[str, PodReport] = field(default_factory=dict)
     silent: int = 0
     looks: int = 0
 
@@ -166,15 +169,18 @@ class PodMonitor:
         answers = {name: report for name, report in found.items() if not isinstance(report, str)}
         names = {pod.name for pod in pods.running}
         kept = {name: report for name, report in watched.reports.items() if name in names and name not in found}
-        # Reports with faults come first, so that those of many healthy pods do not displace them.
-        newest = sorted((answers | kept).items(), key=lambda report: not report[1])
+        # Reports with faults or the highest usage come first, so that those of many other pods do not displace them.
+        newest = sorted((answers | kept).items(), key=lambda report: _rank(report[1]))
         watched.reports = dict(newest[:_MOST_REPORTS])
-        watched.silent = 0 if watched.reports or not found else watched.silent + 1
+        reports = [report for _, report in sorted(watched.reports.items())]
+        is_expected = not watched.serves and self._clock() - watched.since < _START_SECONDS
+        watched.silent = 0 if watched.reports or not found or is_expected else watched.silent + 1
         return Diagnosis(
-            components=merge(report for _, report in sorted(watched.reports.items())) if watched.reports else None,
+            components=merge(report.faults for report in reports) if reports else None,
             unknown=_first_error(found) if watched.silent >= _SILENT_LOOKS else "",
             failure=failure,
             is_complete=True,
+            usage=merge_usage(report.usage for report in reports) if reports else None,
         )
 
     def _first_delay(self, pods: PodStates, *, serves: bool, is_new: bool) -> float:
@@ -216,6 +222,10 @@ def _next(pods: tuple[RunningPod, ...], looks: int) -> tuple[RunningPod, ...]:
     return (*pods, *pods)[first : first + _PODS]
 
 
-def _first_error(found: dict[str, Report | str]) -> str:
+def _rank(report: PodReport) -> tuple[bool, int]:
+    return not report.faults, -max((use.percent for use in report.usage), default=0)
+
+
+def _first_error(found: dict[str, PodReport | str]) -> str:
     name, error = min((name, error) for name, error in found.items() if isinstance(error, str))
     return f"pod {name} {error}: let the namespace of the operator reach the metrics port of the pods"

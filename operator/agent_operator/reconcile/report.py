@@ -26,6 +26,7 @@ from agent_operator.status.autoscaler import autoscaler_delay, autoscaler_fault
 from agent_operator.status.builder import first_failure, new_warnings, own, pod_failure, pods, status, transitions
 from agent_operator.status.conditions import failed
 from agent_operator.status.observed import ObservedState, Pods
+from agent_operator.status.usage import usage_status, usage_warnings
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ def observe(
     stable, canary = deployments.stable_and_canary(applied.live, context.owner)
     running = pods(applied.live)
     rollout = diff.rollout and diff.rollout.after
+    usage = usage_status(diagnosis, context.status.get("usage"), context.now)
     return ObservedState(
         generation=context.agent["metadata"].get("generation", 0),
         suspended=context.is_suspended,
@@ -133,8 +135,9 @@ def observe(
         ),
         components=_faults(applied, diagnosis),
         components_unknown=diagnosis.unknown,
+        usage=usage,
         pods=running,
-        warnings=tuple(dict.fromkeys((*gathered.warnings, *diff.warnings))),
+        warnings=tuple(dict.fromkeys((*usage_warnings(usage), *gathered.warnings, *diff.warnings))),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
         namespace_uid=_namespace_uid(applied),
     )

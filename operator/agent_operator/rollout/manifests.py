@@ -69,7 +69,7 @@ def compose(
             desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
     keeps_canary = status.canary is None and observed.keeps_ended_canary and "HTTPRoute" not in desired
     if observed.rollout.strategy == "Canary" or keeps_canary:
-        desired |= _selecting_both(desired)
+        desired |= selecting_both(desired)
     running = [revision for name, revision in contents.items() if name in _running(status)]
     egress = None
     if fqdn.KIND not in desired:
@@ -151,7 +151,7 @@ def _canary_service(base: Manifest, annotations: Mapping[str, str]) -> Manifest:
     )
 
 
-def _selecting_both(desired: Mapping[str, Manifest]) -> dict[str, Manifest]:
+def selecting_both(desired: Mapping[str, Manifest]) -> dict[str, Manifest]:
     """Return the disruption budget and the Service with selectors that match stable and canary pods."""
     labels = {
         constants.LABEL_AGENT: desired["Service"]["metadata"]["labels"][constants.LABEL_AGENT],

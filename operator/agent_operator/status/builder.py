@@ -65,6 +65,7 @@ def status(
         "selector": f"{constants.LABEL_APP}={name}",
         "children": _children(live, rendered)[: bounds.CHILDREN],
         "warnings": [_warning(warning) for warning in state.warnings[: bounds.WARNINGS]] or None,
+        "usage": list(state.usage) or None,
         "lastFailure": state.failure and _bounded(state.failure),
         "namespaceUid": state.namespace_uid,
     }

@@ -28,6 +28,7 @@ class ObservedState:
         rollout: status.rollout.
         canary: the live Deployment of the canary, trimmed.
         components: the components that do not work; None if nothing is known of them.
+        usage: status.usage.
         components_unknown: why nothing is known of the components; empty if the pods have not been looked at yet.
     """
 
@@ -46,6 +47,7 @@ class ObservedState:
     canary: Mapping[str, Any] | None = None
     components: tuple[ComponentFault, ...] | None = None
     components_unknown: str = ""
+    usage: tuple[Mapping[str, Any], ...] = ()
     namespace_uid: str | None = None
 
     @property

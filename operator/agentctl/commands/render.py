@@ -1,10 +1,10 @@
 """`agentctl render`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
-from agent_operator.render import render
+from agent_operator.render import Inputs, render
 from agentctl.errors import CommandError
 from agentctl.formats import Format
 from agentctl.objects import Object
@@ -25,8 +25,15 @@ def run(paths: Sequence[str], namespace: str, form: Format) -> None:
     output.write(output.objects_text(found, form))
 
 
-def rendered(paths: Sequence[str], namespace: str) -> list[tuple[Document, Sequence[Object]]]:
+def rendered(
+    paths: Sequence[str], namespace: str, render_agent: Callable[[Document, Inputs], Sequence[Object]] | None = None
+) -> list[tuple[Document, Sequence[Object]]]:
     """Return each agent of the input with its manifests.
+
+    Args:
+        paths: of the input.
+        namespace: of agents that set none.
+        render_agent: renders one agent; None to render it without a cluster.
 
     Raises:
         CommandError: an agent cannot be rendered.
@@ -36,10 +43,16 @@ def rendered(paths: Sequence[str], namespace: str) -> list[tuple[Document, Seque
         raise CommandError(document.message)
     if not sources.agents:
         raise CommandError(f"{', '.join(paths)}: no {constants.KIND} found: specify a file that contains one")
-    return [(document, _render(document, sources)) for document in sources.agents]
+    return [(document, _render(document, sources, render_agent or _offline)) for document in sources.agents]
 
 
-def _render(document: Document, sources: input_files.Sources) -> Sequence[Object]:
+def _offline(_: Document, inputs: Inputs) -> Sequence[Object]:
+    return render(inputs).manifests
+
+
+def _render(
+    document: Document, sources: input_files.Sources, render_agent: Callable[[Document, Inputs], Sequence[Object]]
+) -> Sequence[Object]:
     result = check(document, sources)
     for warning in result.warnings:
         output.note(f"warning: {warning}")
@@ -48,6 +61,6 @@ def _render(document: Document, sources: input_files.Sources) -> Sequence[Object
         rest = f" ({more} more: run agentctl validate)" if more else ""
         raise CommandError(f"{result.errors[0]}{rest}")
     try:
-        return render(result.inputs).manifests
+        return render_agent(document, result.inputs)
     except ProblemError as error:
         raise CommandError(str(Diagnostic.of(document, error.problem.field, error.problem.message))) from error

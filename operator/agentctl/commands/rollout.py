@@ -63,6 +63,7 @@ def history(
     permit("list", REVISIONS).when("without -f"),
     READ_CHILDREN.when("with -f"),
     READ_OTHER_CHILDREN.when("with -f, if the agent has other children, such as an Ingress"),
+    permit("get", "services").when("with -f, in the namespaces of the Services that the agent connects to"),
     permit("list", "services").when("with -f, if a Deployment is adopted"),
 )
 def diff(

@@ -28,7 +28,7 @@ def parse(pem: str) -> Certificate | None:
         return None
     try:
         return _certificate(base64.b64decode("".join(found[1].split()), validate=True))
-    except (ValueError, IndexError, binascii.Error):
+    except (ValueError, LookupError, binascii.Error):
         return None
 
 
@@ -46,7 +46,7 @@ def _names(extensions: bytes) -> Iterator[str]:
     for _, extension in _items(_items(extensions)[0][1]):
         parts = _items(extension)
         if parts[0] == (_OBJECT_ID, _SUBJECT_ALTERNATIVE_NAME):
-            value = next(body for tag, body in parts if tag == _OCTETS)
+            value = next((body for tag, body in parts if tag == _OCTETS), b"")
             for tag, name in _items(_items(value)[0][1]):
                 if tag == _DNS_NAME:
                     yield name.decode("ascii")

@@ -25,6 +25,7 @@ _FAILING_WARNINGS = frozenset(
         Reason.API_MISSING,
         Reason.CHANNEL_MISSING,
         Reason.REVISION_FORGED,
+        Reason.BUDGET_SPENT,
         Reason.ADOPTION_INVALID,
         SpecReason.IDENTITY_NOT_ANNOTATED,
         SpecReason.AUTOSCALER_TARGETS_DEPLOYMENT,

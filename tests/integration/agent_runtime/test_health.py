@@ -1,6 +1,7 @@
 """Health, readiness and metrics of a running agent."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_operator.codegen import metrics_reference
@@ -122,6 +123,10 @@ def test_metrics_count_by_route(start_agent: StartAgent, tmp_path: Path) -> None
     assert metrics['agent_cost_total{currency="USD",model="echo"}'] == 2
     assert metrics['agent_budget_used_ratio{period="month",unit="cost"}'] == 0.25
     assert metrics["agent_inflight_requests"] == 0
+    month = datetime.now(UTC).strftime("%Y-%m-01")
+    budget = {"unit": "cost", "period": "month", "since": month, "limit": 8_000_000, "used": 2_000_000}
+    assert agent.details().json()["budgets"] == [budget]
+    assert "budgets" not in agent.http.get("/health").json()
     assert metrics['agent_component_healthy{component="echo"}'] == 1
     assert any(name.startswith("agent_info{") and 'revision="r7"' in name for name in metrics)
     assert metrics["process_resident_memory_bytes"] > 0

@@ -17,6 +17,8 @@ FOLDER = Path(__file__).parents[3] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*/agent.yaml"))
 # Their models are those of vendors, or need a token of a ServiceAccount, which the local cluster does not mount.
 OUTSIDE = {"02-azure-openai", "08-external-secrets", "10-seed", "12-sealed-secrets", "19-models", "20-agent-to-agent"}
+# The operator reads the Service of a model, or renders for a canary. tests/unit compares all examples.
+COMPARED = {"15-canary", "23-fallbacks"}
 OPTIONAL = (
     ("external-secrets.io", "v1", "ExternalSecret", "externalsecrets"),
     ("external-secrets.io", "v1", "SecretStore", "secretstores"),
@@ -107,6 +109,10 @@ def test_an_example_becomes_ready(cluster_with_apis: Any, path: Path, tmp_path: 
     cluster_with_apis.kubectl("apply", "-f", file)
     for agent in agents:
         check_ready(cluster_with_apis, path.parent, agent)
+    if path.parent.name in COMPARED:
+        actions = cluster_with_apis.agentctl("diff", "-f", file).stdout.splitlines()
+        assert actions
+        assert all(line.endswith(("unchanged", "reads no Secrets", "serve this kind")) for line in actions), actions
     check_answer(cluster_with_apis, path.parent.name, agents[0]["metadata"]["name"])
     cluster_with_apis.kubectl("delete", "-f", file, "--wait=false")
 

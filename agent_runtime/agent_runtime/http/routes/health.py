@@ -6,9 +6,10 @@ API key or a token, and the metrics port to every client that can connect.
 
 from aiohttp import web
 
+from agent_runtime.agent.budget import Budget
 from agent_runtime.errors import Problem
 from agent_runtime.health import Health, Status
-from agent_runtime.http.app_keys import GATE, HEALTH
+from agent_runtime.http.app_keys import BUDGET, GATE, HEALTH
 from agent_runtime.http.routes.body import json_response
 
 
@@ -28,10 +29,13 @@ async def live(_: web.Request) -> web.Response:
 
 
 def add_detailed(app: web.Application, main: web.Application) -> None:
-    """Add /health and /health/ready with the errors of the components of another application."""
+    """Add /health and /health/ready with the errors of the components of another application.
+
+    /health has the budgets, too. The operator reads them.
+    """
 
     async def detailed_health(_: web.Request) -> web.Response:
-        return await _report(main[HEALTH], errors=True)
+        return await _report(main[HEALTH], errors=True, budget=main.get(BUDGET))
 
     async def detailed_ready(_: web.Request) -> web.Response:
         return _readiness(main[HEALTH], errors=True)
@@ -47,8 +51,10 @@ async def _is_caller(request: web.Request) -> bool:
         return False
 
 
-async def _report(health: Health, *, errors: bool) -> web.Response:
+async def _report(health: Health, *, errors: bool, budget: Budget | None = None) -> web.Response:
     report = await health.report(errors=errors)
+    if budget is not None:
+        report["budgets"] = [allowance.as_json() for allowance in budget.allowances]
     return json_response(report, 503 if report["status"] == Status.UNHEALTHY else 200)
 
 

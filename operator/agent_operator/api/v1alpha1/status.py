@@ -78,6 +78,20 @@ class SecretUse(StatusModel):
     )
 
 
+class BudgetUsage(StatusModel):
+    """How much of a budget the agent has used."""
+
+    budget: Literal["tokensPerDay", "tokensPerMonth", "costPerDay", "costPerMonth"] = Field(
+        description="Field of spec.config.budget."
+    )
+    since: str = Field(description="First day of the period (UTC).", json_schema_extra=longest(bounds.TIME))
+    limit: str = Field(description="Tokens, or cost.", json_schema_extra=longest(bounds.COUNT_OF))
+    used: str = Field(
+        description="Tokens, or cost; rounded like usedPercent.", json_schema_extra=longest(bounds.COUNT_OF)
+    )
+    used_percent: int = Field(description="Rounded down to 5 %, so that the status changes rarely.")
+
+
 class ChildStatus(StatusModel):
     """Object that the operator owns for the agent."""
 
@@ -154,6 +168,11 @@ class AgentDeploymentStatus(StatusModel):
         (),
         description="Secrets that the pods read, and how far their data has reached the pods.",
         json_schema_extra=list_map("name") | most(bounds.SECRETS),
+    )
+    usage: tuple[BudgetUsage, ...] = Field(
+        (),
+        description="Used budgets, of the pod that has used most. Without memory.cache, each pod counts separately.",
+        json_schema_extra=list_map("budget") | most(bounds.BUDGETS),
     )
     namespace_uid: str | None = Field(
         None,

@@ -10,6 +10,7 @@ from agent_operator.diagnosis.findings import (
     LARGEST_REPORT,
     ComponentFault,
     Diagnosis,
+    PodReport,
     UnreadableReportError,
     merge,
     parse_report,
@@ -27,11 +28,11 @@ def component(name: Any = "gpt", status: Any = "unhealthy", **details: Any) -> d
 def test_the_first_component_is_vital() -> None:
     body = report(component(error="refuses", reason="ConnectionRefused"), component("redis", error="down"))
 
-    assert parse_report("a-1", body) == (
+    assert parse_report("a-1", body).faults == (
         ComponentFault("gpt", "ConnectionRefused", "refuses", "a-1", is_vital=True),
         ComponentFault("redis", "Unhealthy", "down", "a-1"),
     )
-    assert parse_report("a-1", report(component(status="healthy"))) == ()
+    assert parse_report("a-1", report(component(status="healthy"))) == PodReport()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_the_first_component_is_vital() -> None:
     ],
 )
 def test_a_hostile_report_is_bounded_and_printable(hostile: dict[str, Any]) -> None:
-    (fault,) = parse_report("a-1", report(hostile))
+    (fault,) = parse_report("a-1", report(hostile)).faults
 
     assert fault.reason == "Unhealthy"
     assert fault.name
@@ -79,7 +80,7 @@ def test_the_largest_report_takes_little_time() -> None:
         with pytest.raises(UnreadableReportError):
             parse_report("a-1", body[:-1])
     assert time.thread_time() - began < 1
-    assert len(parse_report("a-1", report(*(component(f"c{number}") for number in range(400))))) == 8
+    assert len(parse_report("a-1", report(*(component(f"c{number}") for number in range(400)))).faults) == 8
 
 
 def test_a_component_is_reported_once_for_all_pods() -> None:

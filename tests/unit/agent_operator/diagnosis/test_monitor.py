@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from agent_operator.diagnosis.findings import UNKNOWN, ComponentFault
-from agent_operator.diagnosis.inspector import Inspector, Report, RunningPod, StartingPod
+from agent_operator.diagnosis.findings import UNKNOWN, ComponentFault, PodReport
+from agent_operator.diagnosis.inspector import Inspector, RunningPod, StartingPod
 from agent_operator.diagnosis.monitor import PodMonitor
+from agent_operator.diagnosis.usage import BudgetUse
 from agent_operator.kube.objects import Key
 
 KEY = Key("ns", "a")
@@ -20,14 +22,14 @@ class FakeInspector:
     """Pods with the given reports; a text is the reason why there is none."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Report | str] = {}
+        self.answers: dict[str, PodReport | str] = {}
         self.failure: dict[str, Any] | None = None
         self.asked: list[str] = []
         self.listed: list[str] = []
 
-    async def reports(self, pods: tuple[RunningPod, ...]) -> dict[str, Report | str]:
+    async def reports(self, pods: tuple[RunningPod, ...]) -> dict[str, PodReport | str]:
         self.asked += [pod.name for pod in pods]
-        return {pod.name: self.answers.get(pod.name, ()) for pod in pods}
+        return {pod.name: self.answers.get(pod.name, PodReport()) for pod in pods}
 
     async def start_failure(self, _namespace: str, pod: StartingPod) -> dict[str, Any] | None:
         self.listed.append(pod.name)
@@ -71,7 +73,7 @@ async def test_a_component_is_reported_once_and_again_when_it_recovers() -> None
     cluster = Monitored()
     cluster.note(pod())
     assert 30 <= await cluster.look() <= 36
-    cluster.pods.answers = {"a-1": (REFUSED,)}
+    cluster.pods.answers = {"a-1": PodReport((REFUSED,))}
     for _ in range(3):
         assert 10 <= await cluster.look() <= 12
     assert cluster.monitor.diagnosis(KEY).components == (REFUSED,)
@@ -121,7 +123,7 @@ async def test_the_pods_of_a_large_agent_take_turns_and_their_reports_remain() -
     cluster = Monitored()
     pods = [pod(f"a-{number}") for number in range(7)]
     cluster.note(*pods)
-    cluster.pods.answers = {"a-1": (REFUSED,)}
+    cluster.pods.answers = {"a-1": PodReport((REFUSED,))}
     for _ in range(3):
         await cluster.look()
         assert cluster.monitor.diagnosis(KEY).components == (REFUSED,)
@@ -137,11 +139,26 @@ async def test_a_fault_remains_among_many_healthy_pods() -> None:
     """Few reports are kept. Otherwise the condition would change with every turn of the pods."""
     cluster = Monitored()
     cluster.note(*(pod(f"a-{number}") for number in range(60)))
-    cluster.pods.answers = {"a-1": (REFUSED,)}
+    cluster.pods.answers = {"a-1": PodReport((REFUSED,))}
     for _ in range(25):
         await cluster.look()
         assert cluster.monitor.diagnosis(KEY).components == (REFUSED,)
     assert len(cluster.changed) == 1
+
+
+async def test_usage_is_reported_when_its_share_changes_and_the_highest_one_remains() -> None:
+    """Few reports are kept, and the pods take turns."""
+    cluster = Monitored()
+    cluster.note(*(pod(f"a-{number}") for number in range(60)))
+    for percent in (40, 45):
+        most = BudgetUse("tokensPerDay", "2026-11-27", percent, 1_000)
+        others = {f"a-{number}": PodReport(usage=(replace(most, percent=5),)) for number in range(60)}
+        cluster.pods.answers = {**others, "a-1": PodReport(usage=(most,))}
+        for _ in range(25):
+            await cluster.look()
+            assert cluster.monitor.diagnosis(KEY).usage == (most,) or percent == 45
+        assert cluster.monitor.diagnosis(KEY).usage == (most,)
+    assert len(cluster.changed) == 2
 
 
 async def test_silent_pods_are_reported_after_some_looks_and_looked_at_less_often() -> None:
@@ -164,7 +181,7 @@ async def test_looks_of_a_large_fleet_are_bounded() -> None:
     for key in keys:
         cluster.note(pod(), key=key)
     first = sorted(cluster.delay(key) for key in keys)
-    cluster.pods.answers = {"a-1": (REFUSED,)}
+    cluster.pods.answers = {"a-1": PodReport((REFUSED,))}
 
     assert first[-1] > 60
     assert first[0] < 10
@@ -193,7 +210,7 @@ async def test_a_failure_of_one_look_does_not_stop_the_others() -> None:
     cluster.monitor._clock = cluster.monitor._queue._clock = clock
     looked = asyncio.Event()
 
-    async def fail_for_one(pods: tuple[RunningPod, ...]) -> dict[str, Report | str]:
+    async def fail_for_one(pods: tuple[RunningPod, ...]) -> dict[str, PodReport | str]:
         if pods[0].name == "bad":
             raise RuntimeError("a bug")
         looked.set()
@@ -208,3 +225,21 @@ async def test_a_failure_of_one_look_does_not_stop_the_others() -> None:
     running.cancel()
     await asyncio.wait([running])
     assert running.cancelled()
+
+
+async def test_pods_that_start_need_not_respond_for_a_minute() -> None:
+    """They are looked at often meanwhile. Afterwards, their silence is reported."""
+    cluster = Monitored()
+    cluster.pods.answers = {"a-1": "does not respond"}
+    cluster.note(pod(), serves=False)
+    began = cluster.now
+    while cluster.now < began + 55:
+        cluster.now += await cluster.look()
+        assert cluster.monitor.diagnosis(KEY).unknown == ""
+    assert await cluster.look() <= 30
+
+    cluster.now = began + 61
+    for _ in range(3):
+        await cluster.look()
+
+    assert "does not respond" in cluster.monitor.diagnosis(KEY).unknown

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
+from agent_operator.diagnosis.findings import PodReport
 from agent_operator.diagnosis.inspector import Inspector, RunningPod, StartingPod
 from agent_operator.diagnosis.pod_client import PodClient
 from agent_operator.kube.client import Cluster
@@ -94,7 +95,9 @@ async def test_a_report_with_status_503_is_read(serve: Callable[[Any], Awaitable
     )
 
     await client.close()
-    assert str(found["a-1"][0]) == "gpt: down (pod a-1)"
+    report = found["a-1"]
+    assert isinstance(report, PodReport)
+    assert str(report.faults[0]) == "gpt: down (pod a-1)"
     assert found["a-2"] == "has no IP address"
 
 

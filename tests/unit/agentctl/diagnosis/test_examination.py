@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_operator.status.usage import usage_warnings
 from agentctl.diagnosis.evidence import Certificate, Evidence, Gap, SecretFacts
 from agentctl.diagnosis.examination import examine
 from agentctl.diagnosis.findings import Area, Finding, Severity
@@ -139,7 +140,16 @@ HIGH = named("support-1", containers=[{"name": "agent", "usage": {"memory": "120
 NODE = named("node-1", status={"conditions": [condition("Ready", "Unknown", "NodeStatusUnknown", "stopped posting")]})
 NO_METRICS = "failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned"
 
+
 # name: the evidence, the severity and the reason of the finding, and words in it.
+def spent(percent: int) -> Evidence:
+    """An agent that has used this share of its daily budget."""
+    usage = {"budget": "tokensPerDay", "since": "2026-11-27", "limit": "9", "used": "9", "usedPercent": percent}
+    (warning,) = usage_warnings([usage])
+    found = {"reason": warning.reason, "field": warning.field, "message": warning.message}
+    return make_evidence(make_agent({"warnings": [found]}))
+
+
 CASES: dict[str, tuple[Evidence, Severity, str, tuple[str, ...]]] = {
     "image unauthorized": (
         failing(waiting("ErrImagePull", "401 Unauthorized")),
@@ -539,6 +549,18 @@ CASES: dict[str, tuple[Evidence, Severity, str, tuple[str, ...]]] = {
         Severity.WARNING,
         "VariableUnset",
         ("spec.env", "set it"),
+    ),
+    "spent budget": (
+        spent(100),
+        Severity.WARNING,
+        "BudgetSpent",
+        ("spec.config.budget.tokensPerDay", "raise it, or wait"),
+    ),
+    "nearly spent budget": (
+        spent(80),
+        Severity.INFO,
+        "BudgetNearlySpent",
+        ("raise it, or limit callers",),
     ),
     "warning as advice": (
         make_evidence(make_agent({"warnings": [{"reason": "SessionsNotShared", "message": "no Redis: add one"}]})),

@@ -74,6 +74,15 @@ def test_bytes_of_any_kind_are_no_certificate(random: bytes, position: int, chan
         certificates.parse(pem)
 
 
+def test_a_certificate_with_a_time_of_another_type_is_none() -> None:
+    """The type of the time follows from its tag."""
+    position = _DER.index(b"\x18\x0f2135")
+    for tag in (b"\x00", b"\x04"):
+        der = _DER[:position] + tag + _DER[position + 1 :]
+        pem = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE-----"
+        assert certificates.parse(pem) is None
+
+
 def _named_certificate() -> bytes:
     from datetime import timedelta  # noqa: PLC0415
 
