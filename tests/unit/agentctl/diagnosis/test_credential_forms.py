@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from agentctl.diagnosis.credential_names import is_credential
+from agentctl.diagnosis.credential_texts import REDACTED
 from agentctl.diagnosis.known_values import parts_of
-from agentctl.diagnosis.redaction import REDACTED, Redactor
+from agentctl.diagnosis.redaction import Redactor
 
 BLOB = "aB3+x/9Q" * 1100
 IN_TEXTS = {

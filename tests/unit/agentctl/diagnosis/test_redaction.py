@@ -6,7 +6,8 @@ import pytest
 
 from agentctl.diagnosis import bundle
 from agentctl.diagnosis.bundle import LARGEST_FILE, MOST_FILES, Log
-from agentctl.diagnosis.redaction import REDACTED, Redactor
+from agentctl.diagnosis.credential_texts import REDACTED
+from agentctl.diagnosis.redaction import Redactor
 
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl"
 AZURE = "0123456789abcdef0123456789abcdef"
