@@ -125,7 +125,7 @@ def _of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
         if failure is not None:
             by_reason.setdefault(text(failure.get("reason")), []).append((pod, failure))
     for reason, failed in by_reason.items():
-        pod, failure = failed[0]
+        pod, first = failed[0]
         namespace, name = _namespace_of(pod), name_of(pod)
         others = f" (and {len(failed) - 1} more pods)" if len(failed) > 1 else ""
         # A container that has never run has no log.
@@ -134,7 +134,7 @@ def _of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
             Severity.ERROR,
             f"Operator{reason}",
             f"Pod {namespace}/{name}{others}",
-            pod_failures.describe(failure),
+            pod_failures.describe(first),
             "the kubelet cannot get the image of the operator" if in_image else "a pod of the operator fails",
             "correct the image of the operator or its pull secret"
             if in_image

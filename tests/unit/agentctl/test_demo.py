@@ -23,7 +23,7 @@ def _no_known_kubectl() -> Iterator[None]:
 def test_it_starts_no_cluster_without_kubectl(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kubectl.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
 
     with pytest.raises(CommandError, match="kubectl not found in PATH: install it"):
         demo.run(tmp_path / "cluster", once=True)
@@ -36,7 +36,7 @@ def test_it_starts_no_cluster_without_kubectl(
 def test_it_prints_the_path_of_commands_that_are_not_in_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str
 ) -> None:
-    monkeypatch.setattr(demo.shutil, "which", lambda name: None if name == missing else f"/usr/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name: None if name == missing else f"/usr/bin/{name}")
 
     steps = demo._next_steps(ClusterDirectory(tmp_path), "", once=False)
 
