@@ -73,6 +73,33 @@ HOSTILE = (
     "*_[![`<" * 700,
     "|a" * 2_000 + "|\n" + "|-" * 2_000 + "|",
 )
+# Answers that take the parser seconds, or a minute, if it gets them.
+EXPENSIVE = (
+    "|" + "a|" * 2_000 + "\n|" + "-|" * 2_000 + "\n" + "|a\n" * 13_000,
+    ("a*_~" * 1_225 + "\n") * 9,
+    ("a*_~" * 250 + "\n\n") * 45,
+    ("> " * 2_450 + "\n") * 9,
+    "~~~\ncode\n~~~\n" + ("a*_~" * 1_225 + "\n") * 9,
+)
+# Ordinary answers, and the selector of what each must contain at this number.
+ORDINARY = (
+    ("| a " * 10 + "|\n" + "|---" * 10 + "|\n" + ("| some text " * 10 + "|\n") * 50, "td", 500),
+    ("Text\n\n```py\n" + "x = a*b_c[1] < 2 | 3\n" * 2_000 + "```\n**end**", "pre + p > strong", 1),
+    ("~~~~\n~~~\n```\n~~~~~\n- a\n\n  ```\n  b\n  ```\n", "pre", 2),
+    ("```\nunfinished *a*", "pre", 1),
+    ("```inline``` code", "p > code", 1),
+    (("A **bold** word and `code` in a usual sentence. " * 6 + "\n\n") * 40, "strong", 240),
+    ("- a *b*\n" * 200, "ul > li > em", 200),
+)
+# Returns the milliseconds that an answer takes, and the number of its elements.
+FORMAT = """
+const [text, selector, done] = arguments;
+import(new URL("markdown.js", document.baseURI)).then(({ formatted, element }) => {
+  const started = performance.now();
+  const body = element("div", formatted(text));
+  done([performance.now() - started, body.querySelectorAll(selector).length]);
+}).catch((error) => done([0, String(error)]));
+"""
 # Returns what an answer must not contain.
 ACTIVE = """
 const inline = ["a", "br", "code", "del", "em", "span", "strong"];
@@ -126,6 +153,20 @@ def test_hostile_answers_become_no_active_markup(page: Page, model_server: Model
     loaded = page.browser.execute_script("return performance.getEntriesByType('resource').slice(requests)")
     assert {entry["name"].rpartition("/")[2] for entry in loaded} <= {"chat"}
     assert not page.faults()
+
+
+def test_no_answer_blocks_the_page(page: Page) -> None:
+    """The limit is far above what a busy machine needs, and far below what the parser would take."""
+    for text in EXPENSIVE:
+        milliseconds, paragraphs = page.browser.execute_async_script(FORMAT, text, "p")
+        assert (milliseconds < 1_500, paragraphs) == (True, 1), text[:80]
+
+
+@pytest.mark.parametrize(("text", "selector", "number"), ORDINARY)
+def test_an_ordinary_answer_is_rendered(page: Page, text: str, selector: str, number: int) -> None:
+    _, found = page.browser.execute_async_script(FORMAT, text, selector)
+
+    assert found == number
 
 
 def test_the_parser_is_the_package_from_npm(pytestconfig: pytest.Config) -> None:
