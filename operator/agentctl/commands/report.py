@@ -53,7 +53,7 @@ def run(kubectl: Kubectl, name: str, path: Path | None, *, connect: bool) -> Non
         collections["objects/secrets.yaml"] = secrets
     logs = report_reader.logs(kubectl, evidence)
     chosen = path or Path(f"{evidence.name}-{evidence.now:%Y%m%d-%H%M%S}.tar.gz")
-    write(chosen, bundle.files(collections, logs, texts, reading.redactor))
+    write(chosen, bundle.files(collections, logs, texts, reading.redactor, time.monotonic))
     output.write(f"{chosen}\n")
     output.note(
         "What looks like a credential is redacted, but no pattern finds all. The bundle has prompts, host names and "

@@ -1,6 +1,5 @@
 """The files of a support bundle, within a maximum of size and number. Pure."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +39,7 @@ def files(
     logs: Iterable[Log],
     texts: Mapping[str, str],
     redactor: Redactor,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] | None = None,
 ) -> Iterator[File]:
     """Yield the files: first what is small and tells most.
 
@@ -49,13 +48,13 @@ def files(
         logs: which are redacted, too.
         texts: path -> messages, such as the diagnosis.
         redactor: redacts.
-        clock: ends the bundle after LONGEST_SECONDS, because others wrote the texts.
+        clock: the seconds of a clock, to end the bundle after LONGEST_SECONDS: others wrote the texts.
     """
-    left, end = LARGEST_BUNDLE, clock() + LONGEST_SECONDS
+    left, end = LARGEST_BUNDLE, (clock() if clock else 0.0) + LONGEST_SECONDS
     names: list[str] = []
     for file in _all(collections, logs, texts, redactor):
         size = len(file.content.encode(errors="replace"))
-        if size > left or len(names) == MOST_FILES or clock() > end:
+        if size > left or len(names) == MOST_FILES or (clock and clock() > end):
             break
         left -= size
         names.append(file.path)
