@@ -20,7 +20,8 @@ from agentctl.cluster.snapshot import children_namespace, get_agent
 from agentctl.diagnosis.evidence import Evidence, Gap, condition, labels_of, name_of, spec_of
 from agentctl.diagnosis.findings import Area, clipped
 from agentctl.diagnosis.identity import account_name
-from agentctl.diagnosis.redaction import SHORTEST_VALUE, Redactor
+from agentctl.diagnosis.known_values import parts_of
+from agentctl.diagnosis.redaction import Redactor
 from agentctl.diagnosis.secret_facts import facts_of, values_of
 from agentctl.diagnosis.secret_references import MOST_SECRETS, used
 from agentctl.objects import Object
@@ -76,8 +77,8 @@ def read(kubectl: Kubectl, name: str, *, connect: bool = True) -> Reading:
     _collect_named(inside, found, first)
     secrets, facts_read = _secrets(inside, found, first)
     values = [value.decode(errors="replace") for secret in secrets for _, value in values_of(secret)]
-    lines = [line.strip() for value in values for line in [value, *value.splitlines()[:64]]]
-    redactor = Redactor([line for line in lines if len(line) >= SHORTEST_VALUE])
+    ordinary = {"", first.name, namespace, text(agent["metadata"].get("namespace"))}
+    redactor = Redactor(list(dict.fromkeys(part for it in values for part in parts_of(it) if part not in ordinary)))
     logs = _logs(inside, first, redactor)
     report, pod = network_check.run(inside, first, found.gaps) if connect else (None, "")
     evidence = Evidence(

@@ -100,9 +100,9 @@ def report(
 ) -> None:
     """Write a support bundle: the agent, its children and pods, Events, logs, the operator, and what doctor finds.
 
-    Values of Secrets, and everything that looks like a credential, are replaced by (redacted). The bundle has at most
-    24 MiB before compression, and 1 MiB per file. Only you may read the file. What you may not read is left out, and
-    listed in doctor.txt.
+    Values of Secrets, and what looks like a credential, are replaced by (redacted). A credential in an unusual form
+    may remain: look at the files before you share them. The bundle has at most 24 MiB before compression, and 1 MiB per
+    file. Only you may read the file. What you may not read is left out, and listed in doctor.txt.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import report

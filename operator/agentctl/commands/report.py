@@ -54,7 +54,8 @@ def run(kubectl: Kubectl, name: str, path: Path | None, *, connect: bool) -> Non
     write(chosen, bundle.files(collections, logs, texts, reading.redactor))
     output.write(f"{chosen}\n")
     output.note(
-        "Credentials are redacted. The bundle has prompts, host names and logs: look at it before you share it."
+        "What looks like a credential is redacted, but no pattern finds all. The bundle has prompts, host names and "
+        "logs: look at it before you share it."
     )
 
 

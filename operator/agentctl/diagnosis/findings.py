@@ -79,8 +79,15 @@ class Finding:
         )
 
     def redacted(self, redact: Callable[[str], str]) -> "Finding":
-        """Return the finding with what others wrote redacted."""
-        return replace(self, evidence=redact(self.evidence), cause=redact(self.cause))
+        """Return the finding without credentials: others wrote parts of each text."""
+        return replace(
+            self,
+            reason=redact(self.reason),
+            subject=redact(self.subject),
+            evidence=redact(self.evidence),
+            cause=redact(self.cause),
+            remedy=redact(self.remedy),
+        )
 
     def to_json(self) -> Object:
         """Return the finding as `doctor -o json` prints it."""

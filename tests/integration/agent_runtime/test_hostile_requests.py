@@ -323,7 +323,7 @@ def test_no_path_makes_the_agent_fail(agent: AgentProcess) -> None:
 
     assert {case: status for case, status in statuses.items() if status >= 500} == {}
     found = {name for name in agent.metrics() if name.startswith("agent_requests_total")}
-    assert len({name.split('route="')[1].split('"')[0] for name in found}) < 20
+    assert len({name.split('route="')[1].split('"')[0] for name in found}) < 30
     assert_well(agent)
 
 

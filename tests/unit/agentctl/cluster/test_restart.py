@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from agentctl.cluster import restart
+from agentctl.cluster import restart, rollout_commands
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.restart import is_replaced
 from agentctl.errors import CommandError
+from agentctl.formats import View
 
 STARTED = "2026-11-23T08:00:00Z"
 REPLACED = {
@@ -15,6 +16,18 @@ REPLACED = {
     "status": {"conditions": [{"type": "Ready", "status": "True"}]},
 }
 OLD = {"metadata": {}, "status": REPLACED["status"]}
+
+
+def test_it_prints_that_a_restart_has_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rollout_commands, "execute", lambda *_: {"metadata": {"name": "support"}})
+
+    restart.run(Kubectl(), "support", restart.Waiting(30), View.TEXT)
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("support: the restart has begun")
+    assert "--wait" in printed
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 
 from agentctl.diagnosis import bundle
 from agentctl.diagnosis.bundle import LARGEST_FILE, MOST_FILES, Log
-from agentctl.diagnosis.redaction import REDACTED, Redactor
+from agentctl.diagnosis.credential_texts import REDACTED
+from agentctl.diagnosis.redaction import Redactor
 
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl"
 AZURE = "0123456789abcdef0123456789abcdef"
@@ -66,7 +67,7 @@ def test_values_of_secrets_are_redacted_wherever_they_appear() -> None:
 def test_an_object_keeps_its_structure_and_loses_its_credentials() -> None:
     environment = [
         {"name": "DB_PASSWORD", "value": "short"},
-        {"name": "MODE", "value": "fast"},
+        {"name": "LOG_LEVEL", "value": "debug"},
         {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "azure", "key": "KEY"}}},
     ]
     agent = {
@@ -74,7 +75,10 @@ def test_an_object_keeps_its_structure_and_loses_its_credentials() -> None:
         "metadata": {
             "name": "support",
             "managedFields": [{}],
-            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": '{"x":1}', "team": "a"},
+            "annotations": {
+                "kubectl.kubernetes.io/last-applied-configuration": '{"x":1}',
+                "agent-operator.dev/config-map": "support-1",
+            },
         },
         "spec": {
             "credentials": {"values": {"OPENAI_API_KEY": "abc"}},
@@ -84,10 +88,14 @@ def test_an_object_keeps_its_structure_and_loses_its_credentials() -> None:
     }
     redacted = Redactor().object(agent)
     assert redacted["spec"]["credentials"] == {"values": {"OPENAI_API_KEY": REDACTED}}
-    assert [it.get("value") for it in redacted["spec"]["env"]] == [REDACTED, "fast", None]
+    assert [it.get("value") for it in redacted["spec"]["env"]] == [REDACTED, "debug", None]
     assert redacted["spec"]["env"][2] == environment[2]
     assert redacted["spec"]["apiKeys"] == {"secretKeyRef": {"name": "callers", "key": "keys"}}
-    assert redacted["metadata"] == {"name": "support", "annotations": {"team": "a"}}
+    assert redacted["metadata"]["annotations"] == {
+        "kubectl.kubernetes.io/last-applied-configuration": REDACTED,
+        "agent-operator.dev/config-map": "support-1",
+    }
+    assert "managedFields" not in redacted["metadata"]
 
 
 def test_a_secret_keeps_only_the_names_of_its_keys() -> None:
@@ -101,7 +109,36 @@ def test_a_secret_keeps_only_the_names_of_its_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", "A1b", "password=", "eyJ", "sk-", "://a:", "secret: ", " ", "-----BEGIN ", "0a", "=\\\"'"]
+    "unit",
+    [
+        "a",
+        "A1b",
+        "password=",
+        "eyJ",
+        "sk-",
+        "://a:",
+        "secret: ",
+        " ",
+        "-----BEGIN ",
+        "0a",
+        "=\\\"'",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END PRIVATE KEY-----",
+        "://",
+        "a:b@",
+        "a://b:",
+        'password="',
+        "--token ",
+        "password:\n",
+        "name: PASSWORD, value: ",
+        "mysql ",
+        "redis-cli ",
+        "-u a:",
+        "[token:[",
+        "/hooks/",
+        "?code=",
+        "basic ",
+    ],
 )
 def test_the_time_grows_with_the_size_of_the_text(unit: str) -> None:
     redactor = Redactor(["x" * 40])
