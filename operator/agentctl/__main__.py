@@ -89,7 +89,12 @@ def _report(error: Exception) -> int:
     from typer.exceptions import TyperException  # noqa: PLC0415 - as in run
 
     if isinstance(error, TyperException):
-        _write_error(f"{error.format_message().replace('Value error, ', '')} See --help.")
+        message = error.format_message().replace("Value error, ", "")
+        if message.startswith("Usage: "):
+            # A command without arguments: the message is its help.
+            sys.stderr.write(f"{message}\n")
+        else:
+            _write_error(f"{message if message.endswith(('.', '?', '!')) else f'{message}.'} See --help.")
         return error.exit_code
     if isinstance(error, CommandError):
         _write_error(str(error))

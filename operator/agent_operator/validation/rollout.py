@@ -52,7 +52,7 @@ def checks_are_usable(inputs: Inputs) -> Iterator[Problem]:
     if reference is not None and inputs.checks_text is None:
         message = (
             f"the ConfigMap {reference.name} with the key {reference.key} does not exist in namespace "
-            f"{inputs.own_namespace}: create it or correct the reference"
+            f"{inputs.own_namespace}: create the ConfigMap with this key, or correct the reference"
         )
         yield Problem(SpecReason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
         return

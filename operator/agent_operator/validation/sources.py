@@ -53,7 +53,7 @@ def prompt_renders(inputs: Inputs) -> Iterator[Problem]:
                 SpecReason.PROMPT_MISSING,
                 field,
                 f"the ConfigMap {reference.name} with the key {reference.key} does not exist in namespace "
-                f"{inputs.own_namespace}: create it or correct the reference",
+                f"{inputs.own_namespace}: create the ConfigMap with this key, or correct the reference",
                 retry=True,
             )
 

@@ -42,8 +42,13 @@ def run(kubectl: Kubectl, name: str, waiting: Waiting, view: View) -> None:
     """
     started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     command = f"{Command.RESTART}{SEPARATOR}{started}"
+    if not waiting.executed:
+        rollout_commands.run(kubectl, name, command, None, view)
+        return
     if not waiting.replaced:
-        rollout_commands.run(kubectl, name, command, waiting.timeout if waiting.executed else None, view)
+        agent = rollout_commands.execute(kubectl, name, command, waiting.timeout)
+        text = f"{name}: the restart has begun, and the operator replaces the pods; --wait waits until it has ended"
+        rollout_commands.show(agent, command, text, view, executed=True)
         return
     with progress.shown(f"restarting {name}") as describe:
         agent = rollout_commands.execute(kubectl, name, command, waiting.timeout)
@@ -62,7 +67,7 @@ def _wait_until_replaced(
         replaced = sum(is_replaced(pod, started) for pod in pods)
         state = f"{replaced} of {len(pods)} pods are replaced and ready"
         describe(f"{name}: {state}")
-        if replaced == len(pods) and replaced >= (nested_field(agent, "spec", "replicas") == 0 or 1):
+        if replaced == len(pods) and (replaced or nested_field(agent, "spec", "replicas") == 0):
             return agent
         if time.monotonic() > deadline:
             raise CommandError(

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -47,6 +48,7 @@ def run(path: Path, *, once: bool) -> None:
     Raises:
         CommandError: a step failed; the message says where to look.
     """
+    binary()  # Without kubectl, fail before the cluster starts.
     console = stdout_console()
     directory = ClusterDirectory(path)
     with _interrupted_by_signals(), _demo_cluster(console, directory):
@@ -90,8 +92,8 @@ def _demo_cluster(console: Console, directory: ClusterDirectory) -> Iterator[Non
             handle = stack.enter_context(ensure_cluster(directory, lambda: console.print("\nStopping the cluster")))
         running = handle.running
         _print_step(console, "cluster", f"{running.url}: API server, controllers, one node", began)
-        _print_step(console, "CRD", f"{constants.PLURAL}.{constants.GROUP}", began)
-        _print_step(console, "operator", f"pid {running.operator_pid}, log {directory.operator_log}", began)
+        _print_step(console, "CRD", f"{constants.PLURAL}.{constants.GROUP}")
+        _print_step(console, "operator", f"pid {running.operator_pid}, log {directory.operator_log}")
         yield
 
 
@@ -157,7 +159,8 @@ def _next_steps(directory: ClusterDirectory, url: str, *, once: bool) -> str:
     title = "Without --once, the cluster keeps running for these commands:" if once else "Try in another terminal:"
     body = json.dumps({"message": MESSAGE})
     ask = f"curl {url}/api/chat --json '{body}'" if url else chat.proxy_command(NAME, body)
-    path = "" if shutil.which("kubectl") else f"\n  export PATH={Path(binary()).parent}:$PATH"
+    in_path = shutil.which("kubectl") and shutil.which("agentctl")
+    path = "" if in_path else f"\n  export PATH={Path(sys.executable).parent}:$PATH"
     return f"""\
 {title}
   export KUBECONFIG={directory.kubeconfig}{path}

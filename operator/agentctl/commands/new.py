@@ -101,7 +101,9 @@ def _checked(answers: Answers) -> tuple[Object, tuple[Diagnostic, ...]]:
     obj = draft.draft(answers)
     errors, warnings = draft.validate(obj)
     if errors:
-        raise UsageError("; ".join(map(_explained, errors)))
+        # A pattern comes before the message in words about the same field.
+        by_field = {error.field: error for error in errors}
+        raise UsageError("; ".join(map(_explained, by_field.values())))
     return obj, warnings
 
 

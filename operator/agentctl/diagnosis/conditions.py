@@ -174,15 +174,7 @@ def _rollout(evidence: Evidence) -> Iterator[Finding]:
     for condition in conditions_of(evidence.agent):
         reason = text(condition.get("reason"))
         if condition["type"] == "Progressing" and reason == Reason.ROLLED_BACK:
-            yield Finding(
-                Severity.ERROR,
-                Area.CONDITIONS,
-                reason,
-                "rollout",
-                text(condition.get("message")),
-                "the revision in the spec failed, so that the pods run an older one",
-                f"correct the spec; compare with `agentctl diff -n {namespace} {evidence.name} REVISION`",
-            )
+            yield _rolled_back(evidence, namespace, text(condition.get("message")))
         elif condition["type"] == "Progressing" and reason == Reason.CANARY_PAUSED:
             yield Finding(
                 Severity.INFO,
@@ -193,6 +185,32 @@ def _rollout(evidence: Evidence) -> Iterator[Finding]:
                 "the canary waits for a decision",
                 f"`agentctl promote -n {namespace} {evidence.name}` or `agentctl abort -n {namespace} {evidence.name}`",
             )
+
+
+def _rolled_back(evidence: Evidence, namespace: str, message: str) -> Finding:
+    found = mapping(mapping(evidence.status.get("rollout")).get("rolledBack"))
+    name = f"-n {namespace} {evidence.name}"
+    if found.get("manual") is True:
+        return Finding(
+            Severity.INFO,
+            Area.CONDITIONS,
+            Reason.ROLLED_BACK,
+            "rollout",
+            message,
+            "a user rolled back, so that the pods run an older revision than the spec describes",
+            f"to end the rollback, use `agentctl retry {name}` or change the spec",
+        )
+    revision = text(found.get("revision"))
+    compare = f"`agentctl diff {name} {revision}`" if revision else f"`agentctl history {name}`"
+    return Finding(
+        Severity.ERROR,
+        Area.CONDITIONS,
+        Reason.ROLLED_BACK,
+        "rollout",
+        message,
+        "the revision in the spec failed, so that the pods run an older one",
+        f"correct the spec; {compare} shows its changes",
+    )
 
 
 def behind(evidence: Evidence) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agent_operator.inputs.agent_inputs import DEFAULT_REPLICAS
 from agent_operator.kube import pod_failures
 from agent_operator.kube.shapes import mapping, text
 from agentctl.diagnosis import start_causes
@@ -60,8 +61,8 @@ def _none(evidence: Evidence) -> Iterator[Finding]:
             f"Deployment {evidence.name}",
             "spec.replicas of the Deployment is 0",
             "the agent is scaled to zero replicas, so that it answers no requests",
-            f"`kubectl scale -n {text(mapping(evidence.agent.get('metadata')).get('namespace'))} "
-            f"agd/{evidence.name} --replicas=2`",
+            f"`agentctl scale -n {text(mapping(evidence.agent.get('metadata')).get('namespace'))} {evidence.name} "
+            f"--replicas={DEFAULT_REPLICAS}`, or another number",
         )
     elif deployment and not condition(deployment, "ReplicaFailure"):
         generation = status_of(deployment).get("observedGeneration")

@@ -1,6 +1,6 @@
 """The operator: whether it runs, leads, watches the namespace, and reconciles this agent. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from agent_operator.kube.shapes import mapping, mappings, number, text
 from agentctl.diagnosis.conditions import behind
 from agentctl.diagnosis.evidence import Evidence, containers_of, name_of, parse_time, spec_of, status_of, template_of
 from agentctl.diagnosis.findings import Area, Finding, Severity
+from agentctl.diagnosis.start_causes import IMAGE_REASONS
 
 _GRACE = timedelta(seconds=30)
 _NAMESPACES = "AGENT_OPERATOR_NAMESPACES"
@@ -20,8 +21,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
     """Yield what keeps the operator from reconciling the agent."""
     for deployment in evidence.of("operators"):
         yield from _of_deployment(evidence, deployment)
-    for pod in evidence.of("operatorpods"):
-        yield from _of_pod(pod)
+    yield from _of_pods(evidence.of("operatorpods"))
     yield from _leader(evidence)
     if behind(evidence):
         generation = number(mapping(evidence.agent.get("metadata")).get("generation"))
@@ -117,19 +117,29 @@ def _version(evidence: Evidence, deployment: Mapping[str, Any]) -> Iterator[Find
             )
 
 
-def _of_pod(pod: Mapping[str, Any]) -> Iterator[Finding]:
-    failure = pod_failures.of_pod(pod) if name_of(pod) else None
-    if failure is None:
-        return
-    namespace, name = _namespace_of(pod), name_of(pod)
-    yield _finding(
-        Severity.ERROR,
-        f"Operator{text(failure.get('reason'))}",
-        f"Pod {namespace}/{name}",
-        pod_failures.describe(failure),
-        "a pod of the operator fails",
-        f"see `kubectl logs -n {namespace} {name} --previous`",
-    )
+def _of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Yield one finding for each reason, because the replicas of the operator usually fail in the same way."""
+    by_reason: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+    for pod in pods:
+        failure = pod_failures.of_pod(pod) if name_of(pod) else None
+        if failure is not None:
+            by_reason.setdefault(text(failure.get("reason")), []).append((pod, failure))
+    for reason, failed in by_reason.items():
+        pod, first = failed[0]
+        namespace, name = _namespace_of(pod), name_of(pod)
+        others = f" (and {len(failed) - 1} more pods)" if len(failed) > 1 else ""
+        # A container that has never run has no log.
+        in_image = reason in IMAGE_REASONS
+        yield _finding(
+            Severity.ERROR,
+            f"Operator{reason}",
+            f"Pod {namespace}/{name}{others}",
+            pod_failures.describe(first),
+            "the kubelet cannot get the image of the operator" if in_image else "a pod of the operator fails",
+            "correct the image of the operator or its pull secret"
+            if in_image
+            else f"see `kubectl logs -n {namespace} {name} --previous`",
+        )
 
 
 def _leader(evidence: Evidence) -> Iterator[Finding]:

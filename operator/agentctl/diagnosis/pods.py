@@ -25,7 +25,6 @@ from agentctl.diagnosis.start_causes import Explanation
 _START = timedelta(seconds=60)
 _DELETION = timedelta(seconds=60)
 _MANY_RESTARTS = 3
-_IMAGE_REASONS = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 _START_REASONS = frozenset({"StartError", "RunContainerError", "ContainerCannotRun"})
 
@@ -90,7 +89,7 @@ def _explain(evidence: Evidence, pod: Mapping[str, Any], failure: Mapping[str, A
     reason, container = text(failure.get("reason")), text(failure.get("container"))
     message, fields = text(failure.get("message")), {"image_field": image_field(container)}
     fields |= {"resources_field": resources_field(container or CONTAINER), "namespace": evidence.namespace}
-    if reason in _IMAGE_REASONS:
+    if reason in start_causes.IMAGE_REASONS:
         return start_causes.find(start_causes.IMAGES, message, start_causes.ANY_IMAGE, **fields)
     if reason == pod_failures.UNSCHEDULABLE:
         return start_causes.find(start_causes.SCHEDULING, message, start_causes.ANY_SCHEDULING, **fields)

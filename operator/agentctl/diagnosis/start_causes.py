@@ -14,6 +14,7 @@ class Explanation:
 
 
 _Table = Sequence[tuple[str, Explanation]]
+IMAGE_REASONS = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
 
 IMAGES: _Table = (
     (

@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import json
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -26,6 +27,7 @@ _FORMAT = re.compile(r".*Checked value must be of type integer with format (\w+)
 # The longest name of Kubernetes has 253 characters.
 _LONG = re.compile(r'("[^"]{253})[^"]{10,}"')
 _INVALID = "Invalid value: "
+_DUPLICATE = "Duplicate value: "
 _EVALUATION = "rule evaluation error"
 # The cause of `anyOf`. Another cause names the field that is missing.
 _ALTERNATIVES = "must validate at least one schema (anyOf)"
@@ -94,10 +96,24 @@ def _diagnostic(document: Document, cause: Cause, remedy: str) -> Diagnostic:
     if found := _FORMAT.fullmatch(cause.message):
         # The API server names the field only in the message.
         return Diagnostic.of(document, found[2], f"does not fit into {found[1]}: write a smaller number")
+    if cause.message.startswith(_DUPLICATE):
+        return Diagnostic.of(document, field, _duplicate(cause.message.removeprefix(_DUPLICATE)))
     message = cause.message.removeprefix(_INVALID).replace(f"{field} in body ", "")
     message = _LONG.sub(r'\1…"', _TYPE.sub(r"must be of type \2, not \1", message))
     message = _NOT_A_QUANTITY.sub("is no quantity", message)
     return Diagnostic.of(document, field, f"{message}: {remedy}" if remedy else message)
+
+
+def _duplicate(value: str) -> str:
+    """Return the message for an item of a list that occurs twice, from the JSON of its keys."""
+    try:
+        keys = json.loads(value)
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict):
+        return f"two items are {value}: remove one"
+    shown = " and ".join(f"the {name} {key}" for name, key in keys.items())
+    return _LONG.sub(r'\1…"', f"two items have {shown}: change or remove one")
 
 
 def _remedy_of(kind: str, cause: Cause) -> str:

@@ -23,6 +23,7 @@ Agentctl = Callable[..., Any]
         (["render", "-f", "x", "-o", "xml"], "'xml' is not one of 'yaml', 'json'. See --help."),
         (["validate", "--fast"], "error: No such option: --fast"),
         (["status"], "error: Missing argument 'name'. See --help."),
+        (["scale", "x", "--replicas", "-1"], "greater than or equal to 0. See --help."),
     ],
 )
 def test_a_usage_error_is_one_line_and_status_2(agentctl: Agentctl, arguments: list[str], message: str) -> None:
@@ -31,6 +32,14 @@ def test_a_usage_error_is_one_line_and_status_2(agentctl: Agentctl, arguments: l
     assert (result.status, result.out) == (2, "")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["", "local"])
+def test_a_command_without_arguments_prints_its_help(agentctl: Agentctl, command: str) -> None:
+    result = agentctl(*command.split())
+
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("Usage: ")
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
             "spec.config.defaultModel",
             "correct it or add the model",
         ),
-        ({"config": {"models": [ECHO, ECHO]}}, "spec.config.models[1]", "Duplicate value"),
+        ({"config": {"models": [ECHO, ECHO]}}, "spec.config.models[1]", "two items have the name echo: change or"),
         ({"config": {"models": [{"name": "a", "provider": "llm"}]}}, "spec.config.models[0].provider", '"echo"'),
         ({"config": {"models": [ECHO | {"model": "x"}]}}, "spec.config.models[0].model", "remove it or change"),
         ({"service": {"port": 70000}}, "spec.service.port", "less than or equal to 65535: Service port for HTTP"),

@@ -121,6 +121,21 @@ def reported(kind: str, status: str, reason: str, message: str) -> Evidence:
     return make_evidence(make_agent({"conditions": [condition(kind, status, reason, message)]}))
 
 
+def rolled_back(*, manual: bool) -> Evidence:
+    conditions = [
+        condition("Ready", "False", "RolledBack", "revision a runs instead of b"),
+        condition("Progressing", "False", "RolledBack", "revision a runs instead of b"),
+        condition("Stalled", "True", "RolledBack", "revision a runs instead of b"),
+    ]
+    rollback = {"revision": "2bc306c175", "to": "071b76ed9c"} | ({"manual": True} if manual else {})
+    return make_evidence(make_agent({"conditions": conditions, "rollout": {"rolledBack": rollback}}))
+
+
+def operator_pod(name: str, container: Object) -> Object:
+    pod = make_pod(ready=False, containerStatuses=[container])
+    return pod | {"metadata": pod["metadata"] | {"name": name}}
+
+
 def behind(**changes: Any) -> Evidence:
     agent = make_agent()
     agent["metadata"]["generation"] = 2
@@ -261,7 +276,7 @@ CASES: dict[str, tuple[Evidence, Severity, str, tuple[str, ...]]] = {
         make_evidence(pods=[], deployments=[make_deployment() | {"spec": {"replicas": 0}}]),
         Severity.INFO,
         "ScaledToZero",
-        ("kubectl scale",),
+        ("agentctl scale -n team support --replicas=3",),
     ),
     "volume": (
         make_evidence(
@@ -534,7 +549,31 @@ CASES: dict[str, tuple[Evidence, Severity, str, tuple[str, ...]]] = {
         reported("Progressing", "False", "RolledBack", "rolled back from revision a to b: checks failed"),
         Severity.ERROR,
         "RolledBack",
-        ("checks failed", "agentctl diff -n team support"),
+        ("checks failed", "agentctl history -n team support"),
+    ),
+    "rolled back from a known revision": (
+        rolled_back(manual=False),
+        Severity.ERROR,
+        "RolledBack",
+        ("the revision in the spec failed", "`agentctl diff -n team support 2bc306c175`"),
+    ),
+    "rolled back by a user": (
+        rolled_back(manual=True),
+        Severity.INFO,
+        "RolledBack",
+        ("a user rolled back", "`agentctl retry -n team support`"),
+    ),
+    "image of the operator": (
+        make_evidence(operatorpods=[operator_pod(name, waiting("ImagePullBackOff")) for name in ("one", "two")]),
+        Severity.ERROR,
+        "OperatorImagePullBackOff",
+        ("Pod team/one (and 1 more pods)", "correct the image of the operator or its pull secret"),
+    ),
+    "operator that ends": (
+        make_evidence(operatorpods=[operator_pod("one", crashed(1))]),
+        Severity.ERROR,
+        "OperatorCrashLoopBackOff",
+        ("kubectl logs -n team one --previous",),
     ),
     "unexplained": (
         reported("Ready", "False", "Conflict", "Service support exists: delete or rename it"),
@@ -593,6 +632,16 @@ def test_each_problem_is_named(name: str) -> None:
     assert not [word for word in words if word not in text], text
     assert all(finding.evidence and finding.cause and finding.remedy for finding in found)
     assert "CheckFailed" not in {finding.reason for finding in found}
+
+
+def test_a_rollback_by_a_user_is_no_problem() -> None:
+    assert examine(rolled_back(manual=True)).problems == 0
+
+
+def test_replicas_of_the_operator_that_fail_in_the_same_way_are_one_finding() -> None:
+    pods = [operator_pod(name, waiting("ImagePullBackOff")) for name in ("one", "two", "three")]
+
+    assert examine(make_evidence(operatorpods=pods)).problems == 1
 
 
 def test_an_agent_that_works_has_no_findings() -> None:
