@@ -29,6 +29,8 @@ SCHEMAS: dict[str, Any] = {
 SPECS: dict[str, Any] = {
     "AgentDeployment": SPEC
     | {
+        # The fields that other fields of a section need, so that most changes are valid.
+        "config": {"models": [{"name": "echo", "provider": "echo"}]},
         "podTemplate": {"spec": {"containers": [{"name": "agent"}]}},
         # The default. After a higher minimum is reverted, an autoscaler without load keeps the replicas.
         "autoscaling": {"minReplicas": 3, "maxReplicas": 4},

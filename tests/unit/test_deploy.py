@@ -209,7 +209,10 @@ def test_a_component_leaves_the_policy_out_for_older_clusters(
     for obj in made:
         kubernetes_validate.validate(obj, "1.28", strict=True)
     # Without the policy, an agent could take over objects that its author may not change.
-    assert not read(["run"], environment((name, made))).allow_adoption
+    settings = read(["run"], environment((name, made)))
+    assert not settings.allow_adoption
+    # Nor create a privileged namespace.
+    assert not settings.manage_namespaces
     assert environment((name, made)).items() >= environment(overlay).items()
 
 

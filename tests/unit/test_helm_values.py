@@ -192,6 +192,23 @@ def test_a_wrong_value_is_named(values: Values, message: str) -> None:
     assert message in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, (True, True)),
+        (WITHOUT_POLICIES, (False, False)),
+        ({**WITHOUT_POLICIES, "settings": {"manageNamespaces": True}}, (False, True)),
+        ({**WITHOUT_POLICIES, "settings": {"allowAdoption": True}}, (True, False)),
+    ],
+)
+def test_without_admission_policies_authors_get_neither_namespaces_nor_objects_of_others(
+    values: Values, expected: tuple[bool, bool]
+) -> None:
+    settings = read(["run"], environment(rendered(values)))
+
+    assert (settings.allow_adoption, settings.manage_namespaces) == expected
+
+
 def test_admission_policies_need_an_api_server_that_serves_them() -> None:
     done = template({}, "--kube-version", "1.29.4", check=False)
 

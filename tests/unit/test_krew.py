@@ -23,7 +23,7 @@ PYTHON = """#!/bin/sh
 echo "$@" >>"$LOG"
 case "$1 $2" in
 "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-"-m pip") [ -z "$BROKEN" ] ;;
+"-m pip") [ -z "$BROKEN" ] && mkdir -p "$OTHER" ;;
 esac
 """
 
@@ -82,15 +82,17 @@ def test_a_missing_wheel_is_an_error_with_the_remedy(tmp_path: Path) -> None:
         krew.contents(ROOT, tmp_path)
 
 
-def launch(plugin: Path, *arguments: str, broken: bool = False) -> tuple[int, str, list[str]]:
+def launch(
+    plugin: Path, *arguments: str, broken: bool = False, cache: str = "cache", other: str = ""
+) -> tuple[int, str, list[str]]:
     """Run the launcher with a Python that records its arguments; return status, standard error and the record."""
     program, log = plugin / "bin" / "python3.14", plugin / "log"
     program.parent.mkdir(exist_ok=True)
     program.write_text(PYTHON, encoding="utf-8")
     program.chmod(0o755)
     log.write_text("", encoding="utf-8")
-    variables = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(plugin / "cache")}
-    environment = variables | {"LOG": str(log), "BROKEN": "1" if broken else ""}
+    variables = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(plugin / cache)}
+    environment = variables | {"LOG": str(log), "BROKEN": "1" if broken else "", "OTHER": other or str(plugin)}
     command: list[str | Path] = [plugin / "unpacked" / "kubectl-agentdeploy", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr, log.read_text(encoding="utf-8").splitlines()
@@ -116,3 +118,16 @@ def test_an_installation_that_fails_leaves_nothing(plugin: Path) -> None:
     assert status != 0
     assert list((plugin / "cache" / "agentctl").iterdir()) == []
     assert launch(plugin, "list")[0] == 0
+
+
+def test_the_path_of_the_cache_may_have_spaces(plugin: Path) -> None:
+    assert launch(plugin, "list", cache="my  cache *")[0] == 0
+
+
+def test_overlapping_first_runs_leave_one_installation(plugin: Path) -> None:
+    """The other run ends while this one installs."""
+    home = plugin / "cache" / "agentctl" / __version__
+    launch(plugin, "list", other=str(home / "bin"))
+
+    assert [path.name for path in home.parent.iterdir()] == [__version__]
+    assert [path.name for path in home.iterdir()] == ["bin"]

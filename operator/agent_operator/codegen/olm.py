@@ -2,7 +2,7 @@
 
 The texts are in deploy/olm/base.yaml. The Deployment, its Service and its PodDisruptionBudget are those of
 deploy/kustomize, the RBAC rules those of codegen.rbac. `make bundle` adds the CRDs. A bundle cannot contain admission
-policies, so the operator does not adopt objects.
+policies, so the operator neither adopts objects nor manages namespaces.
 """
 
 import json
@@ -122,8 +122,14 @@ def _adapt(pod: Object, registry: str) -> None:
         del pod["securityContext"][field]
     (container,) = pod["containers"]
     container["image"] = registry + OPERATOR_IMAGE
-    # Nothing authorizes the adoption of objects, because a bundle cannot contain admission policies.
-    variables = {"SET_POD_USER": "false", "ALLOW_ADOPTION": "false", "RUNTIME_IMAGE": registry + RUNTIME_IMAGE}
+    # Nothing authorizes the adoption of objects or a namespace of one's own, because a bundle cannot contain admission
+    # policies, and OLM lets every user with the ClusterRole `edit` create agents.
+    variables = {
+        "SET_POD_USER": "false",
+        "ALLOW_ADOPTION": "false",
+        "MANAGE_NAMESPACES": "false",
+        "RUNTIME_IMAGE": registry + RUNTIME_IMAGE,
+    }
     container["env"] += [{"name": f"AGENT_OPERATOR_{name}", "value": value} for name, value in variables.items()]
 
 

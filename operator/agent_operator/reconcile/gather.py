@@ -153,6 +153,13 @@ class Gatherer:
             fqdn_policies=self._platform.fqdn_policies and self._served("CiliumNetworkPolicy") is not None,
         )
 
+    def _may_use(self, namespace: str) -> bool:
+        """Return whether agents of other namespaces may have their children here."""
+        if self._namespaces:
+            return namespace in self._namespaces
+        # Without the admission policies, nothing checks whether an author has rights in an existing namespace.
+        return self._platform.manage_namespaces or self._platform.allow_adoption
+
     def _assess(self, result: GatherResult, found: Gathered, version: VersionDecision) -> GatherResult:
         """Add the problems of the references, and the warnings."""
         inputs = found.inputs
@@ -166,7 +173,7 @@ class Gatherer:
             warnings += workload_identity.preflight(inputs, pods(result.live), found.account)
         if version.warning:
             warnings.append(version.warning)
-        watched = not self._namespaces or not inputs.spec.namespace or inputs.namespace in self._namespaces
+        watched = not inputs.spec.namespace or self._may_use(inputs.namespace)
         return replace(
             result,
             inputs=inputs if watched else None,

@@ -76,6 +76,7 @@ def _dashboard(inputs: Inputs, monitoring: Monitoring) -> View | None:
         "name": constants.dashboard(inputs.name),
         "labels": {"grafana_dashboard": "1"} if wanted.labels is None else wanted.labels,
         "annotations": {_FOLDER: wanted.folder or "Agents"},
-        # The sidecar writes all dashboards of a folder to one directory.
-        "data": {f"{inputs.namespace}-{inputs.name}.json": text},
+        # The sidecar writes all dashboards of a folder to one directory. A namespace has no dot, so no other agent
+        # has the same file.
+        "data": {f"{inputs.namespace}.{inputs.name}.json": text},
     }

@@ -1,5 +1,6 @@
 """Rollout commands of users: values of an annotation that the operator carries out once and then removes."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,6 +15,8 @@ from agent_operator.rollout.transitions import next_step, roll_back
 SEPARATOR = "="
 # How far the clock of a user may be ahead of the operator's.
 _MAX_AHEAD = timedelta(minutes=5)
+# RFC 3339, also without an offset. datetime.fromisoformat accepts more of ISO 8601, such as 20260131 and 2026-W05-6.
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _RESTART_TIME = "use restart=TIME with the current time, such as restart=2026-01-31T12:00:00Z"
 
 
@@ -100,7 +103,7 @@ def _restart_refusal(inputs: RolloutInputs, status: RolloutStatus, text: str) ->
 def _time(text: str) -> datetime | None:
     """Parse a time of RFC 3339; without an offset, it is in UTC. None if it is malformed."""
     try:
-        time = datetime.fromisoformat(text) if len(text) <= bounds.TIME else None
+        time = datetime.fromisoformat(text) if len(text) <= bounds.TIME and _TIME.fullmatch(text) else None
     except ValueError:
         return None
     return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)

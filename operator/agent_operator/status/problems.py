@@ -60,8 +60,8 @@ def namespace_not_watched(name: str) -> Problem:
     return Problem(
         Reason.NAMESPACE_NOT_WATCHED,
         "spec.namespace.name",
-        f"the operator neither manages namespaces nor watches {name}: remove spec.namespace, or run the operator with "
-        f"--manage-namespaces, or add {name} to --namespaces",
+        f"the operator neither manages namespaces nor has {name} in --namespaces: remove spec.namespace, or run "
+        f"the operator with --manage-namespaces, or add {name} to --namespaces",
     )
 
 

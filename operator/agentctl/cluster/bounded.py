@@ -1,19 +1,22 @@
 """Reads from a cluster within bounds of time and size, because others may have created any number of objects."""
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from agentctl.cluster.kubectl import Kubectl
+from agentctl.cluster.kubectl import Kubectl, last_line
 from agentctl.objects import Object
 
 LARGEST = 16 << 20
 SECONDS = 30.0
 _CHUNK = 1 << 16
 _LONGEST_ERROR = 2_048
+_MOST_PAGES = 20
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,70 @@ def run(kubectl: Kubectl, *arguments: str, largest: int = LARGEST, seconds: floa
         drain.join(timeout=1.0)
     if is_too_long:
         return Output(bytes(content[:largest]), 1, f"longer than {largest} bytes")
-    error = _last_line(errors.decode(errors="replace"))
+    error = last_line(errors.decode(errors="replace"))[:_LONGEST_ERROR]
     if process.returncode and not error:
         error = f"no answer within {seconds:g} s" if process.returncode < 0 else f"kubectl: status {process.returncode}"
     return Output(bytes(content), process.returncode, error if process.returncode else "")
+
+
+def end_of_log(kubectl: Kubectl, *arguments: str, largest: int, seconds: float = SECONDS) -> Output:
+    """Return the end of a log. The kubelet's limitBytes would leave out the newest lines.
+
+    Args:
+        kubectl: access to the cluster.
+        arguments: of `kubectl logs`.
+        largest: number of bytes to return. They begin with a whole line.
+        seconds: what was read until then is the content.
+    """
+    process = kubectl.start("logs", *arguments)
+    timer = threading.Timer(seconds, process.kill)
+    errors, content = bytearray(), bytearray()
+    drain = threading.Thread(target=_drain, args=(process.stderr, errors), daemon=True)
+    is_cut = False
+    with process:
+        timer.start()
+        drain.start()
+        try:
+            while process.stdout and (part := process.stdout.read1(_CHUNK)):  # type: ignore[attr-defined]
+                content += part
+                if len(content) > 2 * largest:
+                    del content[:-largest]
+                    is_cut = True
+            process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+        drain.join(timeout=1.0)
+    found = bytes(content[-largest:])
+    if is_cut or len(content) > largest:
+        found = found.partition(b"\n")[2] or found
+    error = last_line(errors.decode(errors="replace"))[:_LONGEST_ERROR] if process.returncode else ""
+    return Output(found, process.returncode, error or ("kubectl logs failed" if process.returncode else ""))
+
+
+def is_name(name: str) -> bool:
+    """Return whether a text is a name of an object, so that it may be a part of a path or an argument."""
+    return _NAME.fullmatch(name) is not None
+
+
+def get_all(kubectl: Kubectl, path: str, limit: int, **parameters: str | int) -> tuple[Output, bool]:
+    """Read a collection page by page. Return its items as one list, and whether these are all."""
+    items: list[Any] = []
+    size, token = 0, ""
+    for _ in range(_MOST_PAGES):
+        output = get(kubectl, path, limit=limit, **parameters, **({"continue": token} if token else {}))
+        page = output.json() if not output.error else {}
+        found = page.get("items")
+        if output.error and not items:
+            return output, False
+        items += found if isinstance(found, list) else []
+        meta = page.get("metadata")
+        token = str(meta.get("continue") or "") if isinstance(meta, dict) else ""
+        size += len(output.content)
+        if not token or size > LARGEST:
+            break
+    is_complete = not token and not output.error
+    return Output(json.dumps({"items": items}).encode(), 0), is_complete
 
 
 def get(kubectl: Kubectl, path: str, **parameters: str | int) -> Output:
@@ -84,8 +147,3 @@ def _drain(stream: Any, into: bytearray) -> None:
     while part := stream.read1(_CHUNK):
         into += part
         del into[: -4 * _LONGEST_ERROR]
-
-
-def _last_line(stderr: str) -> str:
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    return lines[-1].removeprefix("error: ")[:_LONGEST_ERROR] if lines else ""

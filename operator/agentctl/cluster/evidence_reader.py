@@ -1,6 +1,5 @@
 """Reads the evidence about an agent through kubectl. A missing right becomes a gap, and no error."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,7 +32,6 @@ _MOST_LOGS = 4
 _LOG_LINES = 8
 _LOG_BYTES = 8_192
 _MOST_NODES = 8
-_SAFE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _OPERATOR_NAMESPACE = "agent-operator-system"
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -71,7 +69,8 @@ def read(kubectl: Kubectl, name: str, *, connect: bool = True) -> Reading:
     namespace = children_namespace(agent)
     inside = kubectl.in_namespace(namespace)
     found = _Found()
-    _collect(inside, found, sources(agent, namespace))
+    name = text(agent["metadata"].get("name"))
+    _collect(inside, found, sources(agent, namespace), (name, constants.canary(name)))
     first = Evidence(now=datetime.now(UTC), agent=agent, namespace=namespace, objects=found.objects)
     _collect_operators(inside, found, first)
     _collect_named(inside, found, first)
@@ -109,17 +108,30 @@ def _in_parallel(function: Callable[[_T], _R], arguments: Iterable[_T]) -> list[
         return list(pool.map(function, arguments))
 
 
-def _collect(kubectl: Kubectl, found: _Found, wanted: Iterable[Source]) -> None:
+def _collect(kubectl: Kubectl, found: _Found, wanted: Iterable[Source], own: Iterable[str] = ()) -> None:
     """Read collections. One that does not exist in this cluster is left out."""
     listed = list(wanted)
-    outputs = _in_parallel(lambda it: bounded.get(kubectl, it.path, limit=MOST, **it.parameters), listed)
-    for source, output in zip(listed, outputs, strict=True):
+    outputs = _in_parallel(lambda it: bounded.get_all(kubectl, it.path, MOST, **it.parameters), listed)
+    for source, (output, is_complete) in zip(listed, outputs, strict=True):
         if not output.error:
             found.objects[source.plural] = bounded.items_of(output.json(), source.kind)
+            if not is_complete:
+                _add_own(kubectl, found, source, own)
         elif not output.is_not_found:
             found.gaps.append(_gap(source.area, source.resource, output, source.remedy))
         elif source.absent:
             found.gaps.append(Gap(source.area, source.resource, "the cluster does not serve this API", source.absent))
+
+
+def _add_own(kubectl: Kubectl, found: _Found, source: Source, own: Iterable[str]) -> None:
+    """Read the objects of the agent by name from a collection that is too large to read."""
+    items = found.objects[source.plural]
+    known = {name_of(item) for item in items}
+    for name in own:
+        if name not in known and not (output := bounded.get(kubectl, f"{source.path}/{name}")).error:
+            items.append({"kind": source.kind, **output.json()})
+    remedy = "delete what is no longer needed, or look at the others with kubectl"
+    found.gaps.append(Gap(source.area, source.resource, f"only {len(items)} were read: there are more", remedy))
 
 
 def _gap(area: Area, what: str, output: Output, remedy: str) -> Gap:
@@ -132,20 +144,11 @@ def _collect_operators(kubectl: Kubectl, found: _Found, evidence: Evidence) -> N
     pods = evidence.of("operatorpods")
     namespaces = {text(mapping(pod.get("metadata")).get("namespace")) for pod in pods}
     namespaces |= {text(mapping(lease.get("metadata")).get("namespace")) for lease in evidence.of("leases")}
+    names = list(islice(sorted(filter(bounded.is_name, namespaces)), 4))
+    root, resource = "/apis/apps/v1/namespaces", "" if names else "deployments.apps"
     wanted = [
-        Source(
-            namespace, "Deployment", f"/apis/apps/v1/namespaces/{namespace}/deployments", Area.OPERATOR, "", namespace
-        )
-        for namespace in islice(sorted(filter(_SAFE_NAME.fullmatch, namespaces)), 4)
-    ] or [
-        Source(
-            "any",
-            "Deployment",
-            f"/apis/apps/v1/namespaces/{_OPERATOR_NAMESPACE}/deployments",
-            Area.OPERATOR,
-            "deployments.apps",
-            _OPERATOR_NAMESPACE,
-        )
+        Source(it, "Deployment", f"{root}/{it}/deployments", Area.OPERATOR, resource, it)
+        for it in names or [_OPERATOR_NAMESPACE]
     ]
     read_now = _Found()
     _collect(kubectl, read_now, wanted)
@@ -181,7 +184,7 @@ def _collect_named(kubectl: Kubectl, found: _Found, evidence: Evidence) -> None:
 
 
 def _named(kubectl: Kubectl, found: _Found, plural: str, path: str, names: list[str]) -> None:
-    safe = [name for name in names if _SAFE_NAME.fullmatch(name)]
+    safe = [name for name in names if bounded.is_name(name)]
     outputs = _in_parallel(lambda name: bounded.get(kubectl, f"{path}/{name}"), safe)
     failed = next((output for output in outputs if output.error and not output.is_not_found), None)
     if failed is not None:
@@ -202,7 +205,7 @@ def _secrets(kubectl: Kubectl, found: _Found, evidence: Evidence) -> tuple[list[
         for entry in mappings(spec_of(ingress).get("tls"))
     ]
     names = dict.fromkeys([*(reference.name for reference in references), *certificates])
-    safe = [name for name in islice(names, MOST_SECRETS) if _SAFE_NAME.fullmatch(name)]
+    safe = [name for name in islice(names, MOST_SECRETS) if bounded.is_name(name)]
     path = f"/api/v1/namespaces/{evidence.namespace}/secrets"
     outputs = dict(zip(safe, _in_parallel(lambda name: bounded.get(kubectl, f"{path}/{name}"), safe), strict=True))
     read_secrets: dict[str, Object | None] = {}
@@ -227,9 +230,9 @@ def _logs(kubectl: Kubectl, evidence: Evidence, redactor: Redactor) -> dict[tupl
 
     def tail(container: tuple[str, str]) -> str:
         pod, name = container
-        arguments = (pod, f"--container={name}", f"--tail={_LOG_LINES}", f"--limit-bytes={_LOG_BYTES}")
-        before = bounded.run(kubectl, "logs", *arguments, "--previous", largest=_LOG_BYTES)
-        output = before if not before.error else bounded.run(kubectl, "logs", *arguments, largest=_LOG_BYTES)
+        arguments = (pod, f"--container={name}", f"--tail={_LOG_LINES}")
+        before = bounded.end_of_log(kubectl, *arguments, "--previous", largest=_LOG_BYTES)
+        output = before if not before.error else bounded.end_of_log(kubectl, *arguments, largest=_LOG_BYTES)
         return clipped(redactor.text(output.content.decode(errors="replace"))) if not output.error else ""
 
     return dict(zip(crashed, _in_parallel(tail, crashed), strict=True))
@@ -238,5 +241,5 @@ def _logs(kubectl: Kubectl, evidence: Evidence, redactor: Redactor) -> dict[tupl
 def _crashed(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for pod in evidence.pods():
         failure = pod_failures.of_pod(pod) if name_of(pod) else None
-        if failure and "exitCode" in failure and _SAFE_NAME.fullmatch(text(failure.get("container"))):
+        if failure and "exitCode" in failure and bounded.is_name(text(failure.get("container"))):
             yield name_of(pod), text(failure["container"])

@@ -108,13 +108,14 @@ def _environment() -> dict[str, str]:
 
 def failure(stderr: str, command: str, status: int) -> CommandError:
     """Return the error of a kubectl command that failed, with the remedy if a right is missing."""
-    message = _last_line(stderr) or f"kubectl {command} exited with status {status}"
+    message = last_line(stderr) or f"kubectl {command} exited with status {status}"
     if "(Forbidden)" in message and "cannot" in message:
         message += ": ask for a role with this right (docs/reference/agentctl.md lists those of each command)"
     return CommandError(message)
 
 
-def _last_line(stderr: str) -> str:
+def last_line(stderr: str) -> str:
+    """Return the last line of the errors of kubectl that says something."""
     # After a usage error, the last line only refers to the help of kubectl.
     lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith("See 'kubectl")]
     return lines[-1].removeprefix("error: ") if lines else ""

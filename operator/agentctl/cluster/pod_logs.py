@@ -97,12 +97,12 @@ def follow(kubectl: Kubectl, selector: str, options: Options, max_pods: int) -> 
     Raises:
         CommandError: the pods cannot be watched, a log cannot be read, or there are more than `max_pods`.
     """
-    queue: Queue[Line | CommandError] = Queue(_QUEUED)
+    queue: Queue[Line | Exception] = Queue(_QUEUED)
     follower = _Follower(kubectl, options, max_pods, queue)
     Thread(target=follower.run, args=(selector,), daemon=True).start()
     while True:
         found = queue.get()
-        if isinstance(found, CommandError):
+        if isinstance(found, Exception):
             raise found
         yield found
 
@@ -110,7 +110,7 @@ def follow(kubectl: Kubectl, selector: str, options: Options, max_pods: int) -> 
 class _Follower:
     """Starts a thread for each container that runs."""
 
-    def __init__(self, kubectl: Kubectl, options: Options, max_pods: int, queue: "Queue[Line | CommandError]") -> None:
+    def __init__(self, kubectl: Kubectl, options: Options, max_pods: int, queue: "Queue[Line | Exception]") -> None:
         self._kubectl = kubectl
         self._options = options
         self._max_pods = max_pods
@@ -121,13 +121,14 @@ class _Follower:
 
     def run(self, selector: str) -> None:
         """Watch the pods until the process ends."""
-        first = set[str](pod["metadata"]["uid"] for pod in self._kubectl.get("pods", f"--selector={selector}"))
         try:
+            first = set[str](pod["metadata"]["uid"] for pod in self._kubectl.get("pods", f"--selector={selector}"))
             while True:
                 for event in watch(self._kubectl, "pods", f"--selector={selector}"):
                     if event.type != "DELETED":
                         self._start(event.object, first)
-        except CommandError as error:
+        except Exception as error:  # noqa: BLE001
+            # The reader waits for the queue, and no other thread would end it.
             self._queue.put(error)
 
     def _start(self, pod: Object, first: set[str]) -> None:
@@ -148,6 +149,14 @@ class _Follower:
         Thread(target=self._copy, args=(name, options), daemon=True).start()
 
     def _copy(self, name: str, options: Options) -> None:
+        try:
+            self._follow(name, options)
+        except Exception as error:  # noqa: BLE001
+            self._queue.put(error)
+        finally:
+            self._running.discard(name)
+
+    def _follow(self, name: str, options: Options) -> None:
         with self._kubectl.start(*options.arguments(name), "--follow") as process, ErrorReader(process) as errors:
             for line in parse(name, process.stdout) if process.stdout else ():
                 self._queue.put(line)
@@ -156,7 +165,6 @@ class _Follower:
                 # A pod that is deleted meanwhile has no log.
                 if "not found" not in str(error):
                     self._queue.put(error)
-        self._running.discard(name)
 
 
 def started_restarts(pod: Object, container: str) -> int | None:

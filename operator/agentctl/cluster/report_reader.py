@@ -1,6 +1,5 @@
 """Reads what a support bundle contains in addition to the evidence of `agentctl doctor`: logs and further objects."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -17,7 +16,6 @@ from agentctl.objects import Object
 _MOST_LOGS = 40
 _LINES = 5_000
 _MOST = 200
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # Path of a file, path of the API, kind, and whether only objects of the agent are read.
 _COLLECTIONS = (
     ("objects/replicasets.yaml", "/apis/apps/v1", "replicasets", "ReplicaSet", True),
@@ -71,7 +69,7 @@ def _containers(evidence: Evidence) -> Iterator[tuple[str, str, str, str, bool]]
     for pod in evidence.of("operatorpods"):
         namespace = text(mapping(pod.get("metadata")).get("namespace"))
         for container in containers_of(spec_of(pod)):
-            yield "operator", namespace, name_of(pod), text(container.get("name")), False
+            yield f"operator/{namespace}", namespace, name_of(pod), text(container.get("name")), False
 
 
 def _statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -80,10 +78,10 @@ def _statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _log(kubectl: Kubectl, folder: str, namespace: str, pod: str, container: str, previous: bool) -> Log:
-    path = f"{folder}/{pod}-{container}{'-previous' if previous else ''}.log"
-    if not all(_NAME.fullmatch(name) for name in (namespace, pod, container)):
+    path = f"{folder}/{pod}/{container}{'.previous' if previous else ''}.log"
+    if not all(bounded.is_name(name) for name in (namespace, pod, container)):
         return Log(path, "")
-    options = [f"--container={container}", f"--tail={_LINES}", f"--limit-bytes={LARGEST_FILE}", "--timestamps"]
+    options = [f"--container={container}", f"--tail={_LINES}", "--timestamps"]
     options += ["--previous"] if previous else []
-    output = bounded.run(kubectl.in_namespace(namespace), "logs", pod, *options, largest=LARGEST_FILE)
+    output = bounded.end_of_log(kubectl.in_namespace(namespace), pod, *options, largest=LARGEST_FILE)
     return Log(path, output.content.decode(errors="replace"))

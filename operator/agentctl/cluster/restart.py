@@ -67,7 +67,7 @@ def _wait_until_replaced(
         replaced = sum(is_replaced(pod, started) for pod in pods)
         state = f"{replaced} of {len(pods)} pods are replaced and ready"
         describe(f"{name}: {state}")
-        if replaced == len(pods) and replaced >= (nested_field(agent, "spec", "replicas") == 0 or 1):
+        if replaced == len(pods) and (replaced or nested_field(agent, "spec", "replicas") == 0):
             return agent
         if time.monotonic() > deadline:
             raise CommandError(

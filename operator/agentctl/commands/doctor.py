@@ -36,7 +36,7 @@ def run(kubectl: Kubectl, name: str, view: View, *, connect: bool) -> int:
     except CommandError as error:
         raise CannotLookError(str(error)) from error
     evidence = reading.evidence
-    diagnosis = examine(evidence).redacted(reading.redactor.sentence)
+    diagnosis = examine(evidence, reading.redactor.sentence)
     if view is View.TEXT:
         stdout_console().print(draw(f"{evidence.agent['metadata']['namespace']}/{evidence.name}", diagnosis))
     else:

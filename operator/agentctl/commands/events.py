@@ -10,7 +10,7 @@ from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import get_agent
 from agentctl.cluster.watch import watch
 from agentctl.commands.tables import all_texts, print_line, texts
-from agentctl.errors import CommandError, UsageError
+from agentctl.errors import UsageError
 from agentctl.formats import Format, View
 from agentctl.objects import Object
 from agentctl.ui import output, rows
@@ -65,22 +65,23 @@ def _follow(kubectl: Kubectl, agent: Object, found: list[Object], *, warnings: b
 
 def _changes(kubectl: Kubectl, agent: Object) -> Iterator[Object]:
     """Yield new and changed Events of the agent from its namespaces."""
-    queue: Queue[Object | CommandError] = Queue(_QUEUED)
+    queue: Queue[Object | Exception] = Queue(_QUEUED)
     for namespace in agent_events.namespaces(agent):
         Thread(target=_watch, args=(kubectl.in_namespace(namespace), agent, queue), daemon=True).start()
     while True:
         found = queue.get()
-        if isinstance(found, CommandError):
+        if isinstance(found, Exception):
             raise found
         yield found
 
 
-def _watch(kubectl: Kubectl, agent: Object, queue: "Queue[Object | CommandError]") -> None:
-    wanted = agent_events.selection(agent)
+def _watch(kubectl: Kubectl, agent: Object, queue: "Queue[Object | Exception]") -> None:
     try:
+        wanted = agent_events.selection(agent)
         while True:
             for change in watch(kubectl, "events"):
                 if change.type != "DELETED" and wanted.has(change.object):
                     queue.put(change.object)
-    except CommandError as error:
+    except Exception as error:  # noqa: BLE001
+        # The reader waits for the queue, and no other thread would end it.
         queue.put(error)

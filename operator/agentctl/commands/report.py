@@ -3,10 +3,12 @@
 import io
 import os
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console, RenderableType
 
@@ -32,7 +34,7 @@ def run(kubectl: Kubectl, name: str, path: Path | None, *, connect: bool) -> Non
     """
     reading = evidence_reader.read(kubectl, name, connect=connect)
     evidence = reading.evidence
-    diagnosis = examine(evidence).redacted(reading.redactor.sentence)
+    diagnosis = examine(evidence, reading.redactor.sentence)
     namespace = text(evidence.agent["metadata"].get("namespace"))
     versions = bundle.versions(
         __version__, report_reader.versions(kubectl), text(evidence.status.get("runtimeVersion"))
@@ -51,7 +53,7 @@ def run(kubectl: Kubectl, name: str, path: Path | None, *, connect: bool) -> Non
         collections["objects/secrets.yaml"] = secrets
     logs = report_reader.logs(kubectl, evidence)
     chosen = path or Path(f"{evidence.name}-{evidence.now:%Y%m%d-%H%M%S}.tar.gz")
-    write(chosen, bundle.files(collections, logs, texts, reading.redactor))
+    write(chosen, bundle.files(collections, logs, texts, reading.redactor, time.monotonic))
     output.write(f"{chosen}\n")
     output.note(
         "What looks like a credential is redacted, but no pattern finds all. The bundle has prompts, host names and "
@@ -60,18 +62,34 @@ def run(kubectl: Kubectl, name: str, path: Path | None, *, connect: bool) -> Non
 
 
 def write(path: Path, files: Iterable[File]) -> None:
-    """Write a tar.gz that only its owner may read.
+    """Write a tar.gz that only its owner may read. Until it is complete, it has another name.
 
     Raises:
         CommandError: the file exists, or cannot be written.
     """
+    _require_absent(path)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise CommandError(f"{path} exists: remove it, or choose another file with -o") from None
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}: choose another file with -o") from None
-    with os.fdopen(descriptor, "wb") as target, tarfile.open(fileobj=target, mode="w:gz") as archive:
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            _write_archive(target, path, files)
+        _require_absent(path)
+        Path(name).rename(path)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}: choose another file with -o") from None
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _require_absent(path: Path) -> None:
+    if path.exists():
+        raise CommandError(f"{path} exists: remove it, or choose another file with -o")
+
+
+def _write_archive(target: IO[bytes], path: Path, files: Iterable[File]) -> None:
+    with tarfile.open(fileobj=target, mode="w:gz") as archive:
         folder = path.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz") or "report"
         for file in files:
             content = file.content.encode(errors="replace")

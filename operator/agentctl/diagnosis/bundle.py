@@ -1,9 +1,10 @@
 """The files of a support bundle, within a maximum of size and number. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent_runtime.config.terminal import printable
 from agentctl.diagnosis.findings import clipped
 from agentctl.diagnosis.redaction import Redactor
 from agentctl.objects import Object
@@ -12,6 +13,8 @@ from agentctl.ui import output
 LARGEST_FILE = 1 << 20
 LARGEST_BUNDLE = 24 << 20
 MOST_FILES = 200
+LONGEST_SECONDS = 90.0
+_LEFT_OUT = "(the beginning is left out)\n"
 _CUT = "\n(the rest is left out)\n"
 
 
@@ -36,6 +39,7 @@ def files(
     logs: Iterable[Log],
     texts: Mapping[str, str],
     redactor: Redactor,
+    clock: Callable[[], float] | None = None,
 ) -> Iterator[File]:
     """Yield the files: first what is small and tells most.
 
@@ -44,13 +48,14 @@ def files(
         logs: which are redacted, too.
         texts: path -> messages, such as the diagnosis.
         redactor: redacts.
+        clock: the seconds of a clock, to end the bundle after LONGEST_SECONDS: others wrote the texts.
     """
-    left = LARGEST_BUNDLE
+    left, end = LARGEST_BUNDLE, (clock() if clock else 0.0) + LONGEST_SECONDS
     names: list[str] = []
     for file in _all(collections, logs, texts, redactor):
         size = len(file.content.encode(errors="replace"))
-        if size > left or len(names) == MOST_FILES:
-            break  # redaction takes half a second per MiB
+        if size > left or len(names) == MOST_FILES or (clock and clock() > end):
+            break
         left -= size
         names.append(file.path)
         yield file
@@ -68,7 +73,7 @@ def _all(
     for path, objects in collections.items():
         yield File(path, _dumped(objects, redactor))
     for log in logs:
-        yield File(log.path, _bounded(redactor.text(log.text[-LARGEST_FILE:])))
+        yield File(log.path, _end(redactor.text(printable(log.text[-LARGEST_FILE:]))))
 
 
 def _dumped(objects: Iterable[Mapping[str, Any]], redactor: Redactor) -> str:
@@ -92,6 +97,10 @@ def _title(obj: Mapping[str, Any]) -> str:
 
 def _bounded(text: str) -> str:
     return text if len(text) <= LARGEST_FILE else text[: LARGEST_FILE - len(_CUT)] + _CUT
+
+
+def _end(text: str) -> str:
+    return text if len(text) <= LARGEST_FILE else _LEFT_OUT + text[len(_LEFT_OUT) - LARGEST_FILE :]
 
 
 def versions(agentctl: str, kubectl: Object, runtime: str) -> Object:

@@ -37,14 +37,14 @@ _CHECKS: Sequence[tuple[Area, Callable[[Evidence], Iterator[Finding]]]] = (
 _SYMPTOMS = frozenset({"NotReady", "NoReadyEndpoints", "AgentNotAnswering", "NoPods", "PodsUnreachable"})
 
 
-def examine(evidence: Evidence) -> Diagnosis:
-    """Return all findings, the worst first."""
+def examine(evidence: Evidence, redact: Callable[[str], str] = str) -> Diagnosis:
+    """Return all findings, the worst first. Their texts are redacted before they are shortened."""
     found: list[Finding] = []
     for area, check in _CHECKS:
         found += _run(area, check, evidence)
     found += _run(Area.CONDITIONS, lambda it: conditions.unexplained(it, found), evidence)
     found += [_gap(area, what, error, remedy) for area, what, error, remedy in _gaps(evidence)]
-    findings, left_out = select(_without_symptoms(_without_echoes(found)))
+    findings, left_out = select(_without_symptoms(_without_echoes(found)), redact)
     incomplete = {gap.area for gap in evidence.gaps} | {it.area for it in findings if it.reason == "CheckFailed"}
     return Diagnosis(findings, left_out, {area: area not in incomplete for area in Area})
 

@@ -10,6 +10,7 @@ from agentctl.objects import Object
 MOST_FINDINGS = 100
 _LONGEST_NAME = 300
 _LONGEST_TEXT = 1_024
+_LONGEST_REDACTED = 16_384
 
 
 class Severity(StrEnum):
@@ -78,6 +79,10 @@ class Finding:
             remedy=clipped(self.remedy, _LONGEST_TEXT),
         )
 
+    def shortened(self) -> "Finding":
+        """Return the finding with texts that are short enough to redact, and longer than those of `bounded`."""
+        return replace(self, evidence=_ends(self.evidence), cause=_ends(self.cause), remedy=_ends(self.remedy))
+
     def redacted(self, redact: Callable[[str], str]) -> "Finding":
         """Return the finding without credentials: others wrote parts of each text."""
         return replace(
@@ -109,10 +114,6 @@ class Diagnosis:
     left_out: int
     checked: Mapping[Area, bool]
 
-    def redacted(self, redact: Callable[[str], str]) -> "Diagnosis":
-        """Return the diagnosis without credentials."""
-        return replace(self, findings=tuple(finding.redacted(redact) for finding in self.findings))
-
     @property
     def problems(self) -> int:
         """Number of errors and warnings."""
@@ -131,6 +132,11 @@ class Diagnosis:
         }
 
 
+def _ends(value: str) -> str:
+    half = _LONGEST_REDACTED // 2
+    return value if len(value) <= _LONGEST_REDACTED else f"{value[:half]} … {value[-half:]}"
+
+
 def clipped(value: str, longest: int = _LONGEST_TEXT) -> str:
     """Return printable text on one line, with its middle left out if it is too long: causes are at either end."""
     # Four times the length suffices, because one_line only shortens what is not printable.
@@ -141,10 +147,10 @@ def clipped(value: str, longest: int = _LONGEST_TEXT) -> str:
     return f"{text[:half]} … {text[-half:]}"
 
 
-def select(found: Iterable[Finding]) -> tuple[tuple[Finding, ...], int]:
+def select(found: Iterable[Finding], redact: Callable[[str], str] = str) -> tuple[tuple[Finding, ...], int]:
     """Return the findings without repetitions, the worst first, and the number of those beyond the maximum."""
     unique: dict[tuple[str, str], Finding] = {}
-    for finding in (it.bounded() for it in found):
+    for finding in (it.shortened().redacted(redact).bounded() for it in found):
         unique.setdefault((finding.reason, finding.subject), finding)
     ordered = sorted(unique.values(), key=lambda finding: _ORDER.index(finding.severity))
     return tuple(ordered[:MOST_FINDINGS]), max(0, len(ordered) - MOST_FINDINGS)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
 
@@ -92,8 +94,10 @@ async def test_an_unmanaged_namespace_outlives_the_children(cluster: Cluster) ->
     await cluster.api.delete("Namespace", name)
 
 
-async def test_a_namespace_that_is_not_watched_is_rejected(cluster: Cluster) -> None:
-    async with cluster.operator(manage_namespaces=False):
+@pytest.mark.parametrize("options", [{}, {"namespaces": (), "allow_adoption": False}])
+async def test_a_namespace_that_is_not_watched_is_rejected(cluster: Cluster, options: dict[str, Any]) -> None:
+    """Without admission policies, every namespace is one of others if the operator does not manage namespaces."""
+    async with cluster.operator(manage_namespaces=False, **options):
         await cluster.api.apply_agent(namespace={"name": "elsewhere"})
         condition = await cluster.api.wait_for_reason("Ready", "NamespaceNotWatched")
         assert "spec.namespace.name" in condition["message"]

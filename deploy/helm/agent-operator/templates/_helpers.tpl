@@ -64,8 +64,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $_ := set $variables "AGENT_OPERATOR_NAMESPACES" (join "," .) -}}
 {{- $_ := set $variables "AGENT_OPERATOR_MANAGE_NAMESPACES" "false" -}}
 {{- end -}}
-{{- if and (not .Values.admissionPolicies.enabled) (kindIs "invalid" .Values.settings.allowAdoption) -}}
+{{- if not .Values.admissionPolicies.enabled -}}
+{{- if kindIs "invalid" .Values.settings.allowAdoption -}}
 {{- $_ := set $variables "AGENT_OPERATOR_ALLOW_ADOPTION" "false" -}}
+{{- end -}}
+{{- if kindIs "invalid" .Values.settings.manageNamespaces -}}
+{{- $_ := set $variables "AGENT_OPERATOR_MANAGE_NAMESPACES" "false" -}}
+{{- end -}}
 {{- end -}}
 {{- $runtime := include "agent-operator.runtimeImage" . -}}
 {{- if ne $runtime "agent-operator/agent-runtime" -}}

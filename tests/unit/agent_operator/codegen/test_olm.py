@@ -64,6 +64,7 @@ def test_the_deployment_differs_only_in_what_olm_and_openshift_need() -> None:
     assert STARTED["spec"] == expected
     assert not settings.set_pod_user
     assert not settings.allow_adoption
+    assert not settings.manage_namespaces
     assert settings.runtime_image == olm.RUNTIME_IMAGE
 
 

@@ -95,7 +95,7 @@ def test_the_dashboard_stays_next_to_the_config_maps_of_revisions() -> None:
         names = [it["metadata"]["name"] for it in composed.rendered.manifests if it["kind"] == "ConfigMap"]
         assert names.count("web-dashboard") == 1
         assert NEW.config_map in names
-        assert find(composed, "ConfigMap", "web-dashboard")["data"].keys() == {"team-web.json"}
+        assert find(composed, "ConfigMap", "web-dashboard")["data"].keys() == {"team.web.json"}
 
 
 def test_revision_without_content_retains_the_deployment() -> None:

@@ -27,6 +27,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Output]:
         return next(found, Output(b"", 1, FORBIDDEN))
 
     monkeypatch.setattr(bounded, "run", run)
+    monkeypatch.setattr(bounded, "end_of_log", lambda kubectl, *arguments, **_: run(kubectl, "logs", *arguments))
     monkeypatch.setattr(
         evidence_reader, "get_agent", lambda *_: make_agent(credentials={"secretRef": {"name": "keys"}})
     )

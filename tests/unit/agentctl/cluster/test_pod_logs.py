@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from agentctl.cluster import pod_logs
+from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.pod_logs import Line, Options
+from agentctl.errors import CommandError
 
 T1, T2 = "2026-01-01T00:00:00.000000001Z", "2026-01-01T00:00:02Z"
 
@@ -64,3 +66,15 @@ def test_options_are_passed_to_kubectl() -> None:
         *("logs", "web-1", "--container=agent", "--timestamps", "--since=10m", "--tail=0", "--previous")
     ]
     assert Options("agent").arguments("web-1") == ["logs", "web-1", "--container=agent", "--timestamps"]
+
+
+@pytest.mark.parametrize("error", [CommandError("i/o timeout"), OSError("no kubectl"), KeyError("uid")])
+def test_a_failure_before_the_first_line_ends_the_following(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: str) -> list[dict[str, Any]]:
+        raise error
+
+    kubectl = Kubectl()
+    monkeypatch.setattr(Kubectl, "get", lambda _self, *arguments: fail(*arguments))
+
+    with pytest.raises(type(error)):
+        next(pod_logs.follow(kubectl, "app=x", Options("agent"), 5))

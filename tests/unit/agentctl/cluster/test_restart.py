@@ -1,11 +1,21 @@
 """Which pods a restart has replaced."""
 
+from typing import Any
+
 import pytest
 
 from agentctl.cluster import restart, rollout_commands
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.restart import is_replaced
+from agentctl.errors import CommandError
 from agentctl.formats import View
+
+STARTED = "2026-11-23T08:00:00Z"
+REPLACED = {
+    "metadata": {"annotations": {"agent-operator.dev/restarted-at": STARTED}},
+    "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+}
+OLD = {"metadata": {}, "status": REPLACED["status"]}
 
 
 def test_it_prints_that_a_restart_has_begun(
@@ -41,3 +51,32 @@ def test_a_pod_is_replaced_if_it_is_ready_and_not_older_than_the_restart(time: s
     }
 
     assert is_replaced(pod, "2026-11-23T08:00:00Z") is replaced
+
+
+@pytest.mark.parametrize(
+    ("replicas", "pods", "done"),
+    [
+        (0, [], True),
+        (0, [OLD], False),
+        (0, [REPLACED], True),
+        (2, [], False),
+        (None, [], False),
+        (2, [REPLACED, OLD], False),
+        (2, [REPLACED, REPLACED], True),
+    ],
+)
+def test_a_restart_ends_when_no_old_pod_is_left(
+    replicas: int | None, pods: list[Any], done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = {"metadata": {"name": "web"}, "spec": {"replicas": replicas}}
+    monkeypatch.setattr(restart, "get_agent", lambda *_: agent)
+    monkeypatch.setattr(restart, "list_pods", lambda *_: pods)
+
+    def wait() -> Any:
+        return restart._wait_until_replaced(Kubectl(), agent, STARTED, -1, lambda _state: None)
+
+    if done:
+        assert wait() == agent
+    else:
+        with pytest.raises(CommandError, match="pods are replaced and ready after"):
+            wait()
