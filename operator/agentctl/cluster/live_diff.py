@@ -82,6 +82,10 @@ def compare(kubectl: Kubectl, agent: Object, manifests: Sequence[Mapping[str, An
     absent = {item["kind"] for item in unserved}
     allowed = adoption.parse(agent)
     found = [_change(item, live, owner, allowed, absent) for item in manifests]
+    found = [
+        _with_replaced(inside, change, manifest, live) if change.action is Action.CREATE else change
+        for change, manifest in zip(found, manifests, strict=True)
+    ]
     return tuple(_with_handover(inside, found, manifests, live))
 
 
@@ -110,6 +114,23 @@ def _change(
     if allowed.allows(target, obj, owner):
         return Change(title, Action.ADOPT, diff=_diff(title, kind, obj, _adopted(kind, obj, manifest)))
     return Change(title, Action.CONFLICT, _conflict(title, adoption.controller_of(obj, owner)))
+
+
+def _with_replaced(
+    kubectl: Kubectl, change: Change, manifest: Mapping[str, Any], live: Mapping[tuple[str, str], Object]
+) -> Change:
+    """Compare a new ConfigMap, whose name has the hash of its content, with the one that the pods mount now."""
+    prefix, separator, _ = manifest["metadata"]["name"].rpartition("-")
+    deployments = (obj for (kind, _), obj in live.items() if kind == "Deployment")
+    volumes = (it for obj in deployments for it in nested_field(obj, "spec", "template", "spec", "volumes") or ())
+    names = (str(nested_field(volume, "configMap", "name") or "") for volume in volumes)
+    name = next((it for it in names if separator and it.rpartition("-")[0] == prefix), "")
+    replaced = kubectl.get(f"configmap/{name}") if name and manifest["kind"] == "ConfigMap" else []
+    if not replaced:
+        return change
+    before = replaced[0] | {"metadata": manifest["metadata"]}
+    diff = _diff(change.title, "ConfigMap", before, normalized("ConfigMap", dict(manifest)))
+    return Change(change.title, change.action, f"it replaces ConfigMap/{name}", diff)
 
 
 def _conflict(title: str, controller: str) -> str:

@@ -102,3 +102,26 @@ def test_what_would_lose_requests_is_a_conflict() -> None:
 
     (conflict,) = [change for change in found if change.action is Action.CONFLICT]
     assert "its pods lack the label app=x" in conflict.note
+
+
+def test_a_new_prompt_is_compared_with_the_one_that_the_pods_mount() -> None:
+    own = agent() | {"metadata": META | {"uid": "u"}}
+    before = AgentDeployment.model_validate(own | {"spec": SPEC | {"systemPrompt": {"text": "Old."}}})
+    current = [dict(it) for it in render(Inputs(before)).manifests if it["kind"] in ("ConfigMap", "Deployment")]
+    stored = [it | {"metadata": it["metadata"] | {"uid": "o"}} for it in current]
+
+    change = changes(FakeKubectl(own, *stored), agent())["ConfigMap"]
+
+    assert change.action is Action.CREATE
+    assert change.note.startswith("it replaces ConfigMap/x-config-")
+    assert any(line.startswith("-") and "Old." in line for line in change.diff)
+    assert any(line.startswith("+") and "helpful" in line for line in change.diff)
+
+
+def test_a_config_map_of_others_is_not_compared() -> None:
+    deployment = live(manifests()["Deployment"])
+    deployment["spec"]["template"] = {"spec": {"volumes": [{"configMap": {"name": "y-config-1"}}, {"emptyDir": {}}]}}
+
+    change = changes(FakeKubectl(deployment), agent())["ConfigMap"]
+
+    assert (change.action, change.note, change.diff) == (Action.CREATE, "", ())
