@@ -63,6 +63,8 @@ DIFFERENT: dict[str, set[str]] = {
     # The dashboard and the alerts stay as they are. The variables of tracing become those of spec.env.
     "monitoring": {REVISION, "ConfigMap", "PrometheusRule"},
     "own-namespace": OWN_NAMESPACE,
+    # The prices become a volume of podTemplate.
+    "prices": {REVISION, DEFAULT_CONTAINER},
     "pod-template": {REVISION},
     # The authorities become a volume of podTemplate, without the variable, which only the operator may set.
     "common-metadata": {REVISION, DEFAULT_CONTAINER},
