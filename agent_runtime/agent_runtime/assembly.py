@@ -84,7 +84,7 @@ async def assemble(
     others = {name: models[name] for name in for_embeddings}
     embedding = Calls(others, (), metrics, limits.request_timeout_seconds, timeouts)
     called, keys = calls.components() | embedding.components(), tokens.keys if tokens else None
-    components = _components(config.default.name, called, redis, toolbox, keys)
+    components = _components(config.default.name, called, redis, toolbox, keys, _needed(config, prices))
     health = Health(components, probe_now, version(), metrics, frozenset(config.fallbacks) - {config.default.name})
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
@@ -228,9 +228,16 @@ def _prices(config: AgentConfig, stack: AsyncExitStack) -> Prices | None:
     file = config.prices.file if config.prices else None
     if file is None:
         return None
-    prices = Prices(Path(file), {it.name: it.deployment or it.model or it.name for it in config.models})
+    paid = (it for it in config.models if it.provider != "echo")
+    prices = Prices(Path(file), {it.name: it.deployment or it.model or it.name for it in paid})
     _run(prices.watch(), stack)
     return prices
+
+
+def _needed(config: AgentConfig, prices: Prices | None) -> Prices | None:
+    """Return the prices if a budget depends on them."""
+    limits = config.budget
+    return prices if limits and (limits.cost_per_day or limits.cost_per_month) else None
 
 
 async def _tokens(config: AgentConfig, stack: AsyncExitStack, tracing: "Tracing | None") -> "Tokens | None":

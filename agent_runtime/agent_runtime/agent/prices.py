@@ -5,14 +5,18 @@ import logging
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from agent_runtime.config import ModelPrice, PriceList, explain
 from agent_runtime.config.prices import MAX_FILE_BYTES
+from agent_runtime.health import UnhealthyError
 
 # Seconds between two looks at the file. The kubelet updates the volume of a ConfigMap within about a minute.
 INTERVAL = 30.0
+# Models in a message.
+_NAMED = 5
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +24,13 @@ log = logging.getLogger(__name__)
 class Prices:
     """The prices of the models of an agent. A model without a price costs nothing.
 
+    With a budget in money they are a health component, because such a model does not spend any of it.
+
     Attributes:
         currency: of all prices.
     """
+
+    name = "prices"
 
     def __init__(self, file: Path, models: Mapping[str, str]) -> None:
         """Read the file. `models`: name in the config -> name or deployment upstream."""
@@ -36,6 +44,18 @@ class Prices:
         """Return the cost of a call of a model."""
         price = self._by_model.get(model)
         return 0.0 if price is None else price.cost(prompt, completion, cached)
+
+    async def probe(self) -> dict[str, Any]:
+        """Check that each model has a price; see health.Component.
+
+        Raises:
+            UnhealthyError: a model has none.
+        """
+        if missing := [name for name in self._models if name not in self._by_model]:
+            names = ", ".join(missing[:_NAMED])
+            message = f"no price for {names}: its calls do not count against the budget: add it to the file of prices"
+            raise UnhealthyError(message, "PriceMissing")
+        return {}
 
     def refresh(self) -> None:
         """Read the file if it has changed. The former prices apply as long as it cannot be read."""

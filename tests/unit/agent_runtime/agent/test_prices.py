@@ -8,6 +8,7 @@ import pytest
 
 from agent_runtime.agent.prices import Prices
 from agent_runtime.config.prices import MAX_FILE_BYTES
+from agent_runtime.health import UnhealthyError
 
 TOML = """
 currency = "EUR"
@@ -88,3 +89,28 @@ def test_a_missing_file_costs_nothing_until_it_exists(tmp_path: Path) -> None:
     found.refresh()
 
     assert found.cost("fast", 1_000_000, 0, 0) == 1
+
+
+async def test_a_model_without_a_price_is_a_fault_of_a_budget_in_money(tmp_path: Path) -> None:
+    """Its calls would be free for ever. The fault ends when the file has the price."""
+    file = tmp_path / "prices.toml"
+    file.write_text(TOML)
+    found = prices(file)
+
+    with pytest.raises(UnhealthyError, match="no price for free: ") as raised:
+        await found.probe()
+    assert raised.value.reason == "PriceMissing"
+
+    file.write_text(f"{TOML}[models.free]\ninput = 0\noutput = 0\n")
+    found.refresh()
+    assert await found.probe() == {}
+
+
+async def test_without_a_file_no_model_has_a_price(tmp_path: Path) -> None:
+    """The message is short, however many models there are."""
+    found = Prices(tmp_path / "missing.toml", {f"model-{number}": "m" for number in range(100)})
+
+    with pytest.raises(UnhealthyError) as raised:
+        await found.probe()
+
+    assert len(str(raised.value)) < 200
