@@ -228,8 +228,8 @@ def _prices(config: AgentConfig, stack: AsyncExitStack) -> Prices | None:
     file = config.prices.file if config.prices else None
     if file is None:
         return None
-    paid = (it for it in config.models if it.provider != "echo")
-    prices = Prices(Path(file), {it.name: it.deployment or it.model or it.name for it in paid})
+    free = {it.name for it in config.models if it.provider == "echo"}
+    prices = Prices(Path(file), {it.name: it.deployment or it.model or it.name for it in config.models}, free)
     _run(prices.watch(), stack)
     return prices
 

@@ -38,7 +38,8 @@ def test_a_wheel_contains_its_packages_and_data(built: Built, name: str, package
 
 def _unpacked(built: Built, name: str, target: Path) -> Path:
     with tarfile.open(built.sdist(name)) as archive:
-        archive.extractall(target, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # missing before Python 3.11.4
+        archive.extractall(target)
     (folder,) = target.iterdir()
     return folder
 

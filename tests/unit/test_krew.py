@@ -36,7 +36,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("sys.argv", ["krew", str(ROOT), str(tmp_path), URL])
     krew.main()
     with tarfile.open(tmp_path / f"kubectl-agentdeploy-{__version__}.tar.gz") as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # missing before Python 3.11.4
+        archive.extractall(tmp_path / "unpacked")
     return tmp_path
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ class Prices:
 
     name = "prices"
 
-    def __init__(self, file: Path, models: Mapping[str, str]) -> None:
-        """Read the file. `models`: name in the config -> name or deployment upstream."""
-        self._file, self._models = file, models
+    def __init__(self, file: Path, models: Mapping[str, str], free: Collection[str] = ()) -> None:
+        """Read the file. `models`: name in the config -> name or deployment upstream. `free` need no price."""
+        self._file, self._models, self._free = file, models, free
         self._version: tuple[int, int] | None = None
         self._by_model: Mapping[str, ModelPrice] = {}
         self.currency = "USD"
@@ -51,7 +51,7 @@ class Prices:
         Raises:
             UnhealthyError: a model has none.
         """
-        if missing := [name for name in self._models if name not in self._by_model]:
+        if missing := [name for name in self._models if name not in self._by_model and name not in self._free]:
             names = ", ".join(missing[:_NAMED])
             message = f"no price for {names}: its calls do not count against the budget: add it to the file of prices"
             raise UnhealthyError(message, "PriceMissing")

@@ -137,6 +137,7 @@ class Informer:
         """Watch each path from its resourceVersion. Raises ApiError if one of the watches fails."""
         streams = (*versions, _CRD) if self.kind.optional else tuple(versions)
         self.heartbeat.expect(self.heartbeat.activity, *streams)
+        failure: tuple[int, str, str] | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for path, version in versions.items():
@@ -144,9 +145,12 @@ class Informer:
                 if self.kind.optional:
                     group.create_task(self._end_with_crd())
         except* ApiError as errors:
-            raise ApiError(*_first(errors)) from None
+            # Python before 3.11.4 puts what is raised here into a group.
+            failure = _first(errors)
         finally:
             self.heartbeat.expect(self.heartbeat.activity)
+        if failure is not None:
+            raise ApiError(*failure)
 
     async def _list(self, path: str, listed: set[Ref], changed: Callable[[Key], None]) -> str:
         """List a collection page by page, which needs a hundredth of the memory of a whole list."""

@@ -85,6 +85,8 @@ _REST = re.compile(r"[^\n]{1,8192}")
 _BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]{0,8}\n")
 _LINE_START = re.compile(r"[ \t]{0,63}(?:- |export )?")
 _EMPTY = re.compile(r"(?i)(?:(?:true|false|null|none|nil|\{\}?|\(redacted\))(?=[\s,;}\])\"']|$))|(?=\s|$|\{)")
+# In the commands of remedies.
+_PLACEHOLDER = re.compile(r"[\"']?VALUE(?!\w)")
 _NUMBER = re.compile(r"[0-9][0-9.,]{0,15}(?![\w])")
 _WORDS_OF_SENTENCES = frozenset({"secret", "secrets", "credential", "credentials", "auth"})
 _COUNTED = ("tokens", "keys", "secrets", "credentials", "cookies", "auth", "pass")
@@ -148,7 +150,12 @@ def _assigned(text: str, is_sentence: bool) -> Iterator[tuple[int, int]]:
         if found.start() < at:
             continue
         name, start = _named_value(text, found)
-        if not is_credential(name) or _EMPTY.match(text, start) or _is_count(name, text, start):
+        if (
+            not is_credential(name)
+            or _EMPTY.match(text, start)
+            or _PLACEHOLDER.match(text, start)
+            or _is_count(name, text, start)
+        ):
             continue
         first, end = _value(text, start, found, name, is_sentence)
         if end > first:
