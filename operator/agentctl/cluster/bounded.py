@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -144,6 +145,8 @@ def items_of(listed: Mapping[str, Any], kind: str) -> list[Object]:
 
 
 def _drain(stream: Any, into: bytearray) -> None:
-    while part := stream.read1(_CHUNK):
-        into += part
-        del into[: -4 * _LONGEST_ERROR]
+    # The pipe may be closed while this thread reads.
+    with suppress(OSError, ValueError):
+        while part := stream.read1(_CHUNK):
+            into += part
+            del into[: -4 * _LONGEST_ERROR]

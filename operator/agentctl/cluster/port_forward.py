@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from agentctl.cluster.kubectl import Kubectl, failure
@@ -90,5 +90,7 @@ def _local_port(process: "subprocess.Popen[bytes]", errors: ErrorReader) -> int:
 
 
 def _drain(process: "subprocess.Popen[bytes]") -> None:
-    for _ in process.stdout or ():
-        pass
+    # The port is closed, and the pipe with it, while this thread reads.
+    with suppress(OSError, ValueError):
+        for _ in process.stdout or ():
+            pass
