@@ -25,9 +25,9 @@ MAX_TEXT = 4_096
 _LARGEST_INT = 2**63
 # Innermost frames of a stack. That of a RecursionError has a thousand.
 MAX_FRAMES = 30
-# If more requests than this end within these seconds, the lines of the others are written together.
-FEW_LINES = 4
-SECONDS = 0.05
+# In each period, so many lines of requests are written at once, and the others together at its end.
+LINES_AT_ONCE = 4
+PERIOD_SECONDS = 0.05
 
 
 class JsonFormatter(logging.Formatter):
@@ -66,7 +66,7 @@ class RequestLog:
         self._stream = stream or sys.stdout
         self._line = JsonFormatter(secrets).line
         self._logger = logging.getLogger("agent_runtime.requests")
-        # Start of a period of SECONDS by the event loop's clock, and the number of its lines.
+        # Start of the period by the event loop's clock, and the number of its lines.
         self._start, self._lines = float("-inf"), 0
 
     def write(self, level: int, fields: Mapping[str, Any]) -> None:
@@ -84,12 +84,12 @@ class RequestLog:
         """Return whether the line is one of the first of its period; otherwise flush at the end of the period."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if now >= self._start + SECONDS:
+        if now >= self._start + PERIOD_SECONDS:
             self._start, self._lines = now, 0
         self._lines += 1
-        if self._lines == FEW_LINES + 1:
-            loop.call_at(self._start + SECONDS, self._flush)
-        return self._lines <= FEW_LINES
+        if self._lines == LINES_AT_ONCE + 1:
+            loop.call_at(self._start + PERIOD_SECONDS, self._flush)
+        return self._lines <= LINES_AT_ONCE
 
     def _flush(self) -> None:
         with suppress(OSError, ValueError):

@@ -75,7 +75,7 @@ class AgentProcess:
         """Return the log records, all or those with this message."""
         if message == "request":
             # The agent writes the lines of many requests together.
-            time.sleep(1.2 * logs.SECONDS)
+            time.sleep(1.2 * logs.PERIOD_SECONDS)
         lines = [json.loads(line) for line in self.log_file.read_text().splitlines()]
         return [line for line in lines if not message or line["message"] == message]
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from agent_runtime.logs import FEW_LINES, MASK, SECONDS, JsonFormatter, RequestLog, pseudonym
+from agent_runtime.logs import LINES_AT_ONCE, MASK, PERIOD_SECONDS, JsonFormatter, RequestLog, pseudonym
 
 
 def record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:
@@ -102,14 +102,14 @@ async def test_the_lines_of_many_requests_are_written_together() -> None:
 
     for number in range(100):
         requests.write(logging.INFO, {"route": "/x", "status": 200, "number": number})
-    assert stream.flushes <= FEW_LINES + 1
-    await asyncio.sleep(2 * SECONDS)
+    assert stream.flushes <= LINES_AT_ONCE + 1
+    await asyncio.sleep(2 * PERIOD_SECONDS)
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["number"] for line in lines] == list(range(100))
     assert lines[0].keys() == {"time", "level", "logger", "message", "route", "status", "number"}
     assert lines[0]["message"] == "request"
-    assert FEW_LINES + 1 <= stream.flushes < 50
+    assert LINES_AT_ONCE + 1 <= stream.flushes < 50
 
 
 async def test_a_request_log_masks_secrets_and_respects_the_level() -> None:
